@@ -1,0 +1,37 @@
+#pragma once
+
+#include <span>
+
+#include "canirun/core/report.hpp"
+
+/// \file
+/// The chain for one model: plan → estimate → place → speed → grade. Everything that loops over models, machines or settings
+/// (ranking, plan, fleet, check) calls this.
+
+namespace canirun {
+
+/// What a user asks of every model.
+struct Question {
+  Workload workload;
+  PlacementRequest placement;
+  BudgetKind budget = BudgetKind::capacity;
+  std::optional<Bytes> reserve;           ///< Instead of the default reserve, on every device.
+  std::vector<FileType> quants;           ///< Empty = the default list and the model's native type.
+  bool best_only = false;                 ///< Keep only the best row (`--all`).
+};
+
+/// What is known of a model apart from its shapes: goes into the report as it is.
+struct ModelFacts {
+  std::string source = "catalogue";
+  std::vector<std::string> tasks;
+  std::string release, license, provider, family;
+};
+
+/// Every quantisation of one model on one machine, each at its best placement (or the stated one), and the best of them.
+ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware, const Question& question);
+
+/// What a run may use on a device (product.md "Budget"): total minus the driver's reserve, or what is free now.
+Bytes gpu_budget(const Gpu& gpu, const HardwareProfile& hardware, const Question& question);
+Bytes host_budget(const HardwareProfile& hardware, const Question& question);
+
+}  // namespace canirun

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "canirun/core/file_type.hpp"
+#include "canirun/core/model.hpp"
+#include "canirun/core/result.hpp"
+#include "canirun/core/units.hpp"
+
+/// \file
+/// Every weight tensor of a model file: its name, its shape, its layer and its ggml type. From here on a catalogue entry and a
+/// GGUF file take one path.
+
+namespace canirun {
+
+/// Where llama.cpp keeps a weight (llama-arch.cpp: LLM_TENSOR_INFOS): input tensors stay on the host, repeating ones follow their
+/// layer, output ones are offloaded first.
+enum class TensorPlace : std::uint8_t { input, repeating, output };
+
+struct PlannedTensor {
+  std::string name;                        ///< "blk.3.attn_q.weight".
+  std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
+  TensorType type = TensorType::f32;
+  TensorPlace place = TensorPlace::repeating;
+  std::uint32_t layer = 0;                 ///< Of a repeating tensor.
+  bool expert = false;                     ///< A stack of experts (`*_exps`): what --cpu-moe keeps in RAM.
+  bool loaded = true;                      ///< false: in the file, skipped at load (MTP blocks).
+  bool duplicated_output = false;          ///< A token embedding that also serves as the output matrix.
+  bool lazy = false;                       ///< per_layer_token_embd: plain CPU memory, apart from the pinned buffer.
+
+  std::uint64_t n_elements() const { return ne[0] * ne[1] * ne[2] * ne[3]; }
+  Bytes bytes() const { return {ne[1] * ne[2] * ne[3] * row_size(type, ne[0]).count}; }
+};
+
+struct TensorPlan {
+  std::vector<PlannedTensor> tensors;
+
+  Bytes total_bytes() const;        ///< Σ bytes of all tensors, as llama-quantize prints it.
+  std::uint64_t n_params() const;   ///< Σ elements.
+  BitsPerWeight bits_per_weight() const;
+};
+
+struct QuantizeOptions {
+  bool imatrix = false;  ///< Types chosen with an importance matrix differ for a few file types.
+};
+
+/// Why a model cannot be planned, in words for a person; nothing if it can.
+std::optional<std::string> unplannable(const ModelSpec& model);
+
+/// The tensors of `model` as llama-quantize writes them for `type`. For a model read from a GGUF file the file's own types stand
+/// and `type` is ignored. Precondition: !unplannable(model).
+/// Source: llama-quant.cpp, llama_tensor_get_type and the load_arch_tensors function of each architecture.
+TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options = {});
+
+}  // namespace canirun

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "canirun/core/hardware.hpp"
+#include "canirun/core/result.hpp"
+
+/// \file
+/// The GPU table `data/gpus.json` (canirun.gpus/1): published figures of cards, for `--gpu` and for what drivers do not report.
+
+namespace canirun {
+
+struct GpuEntry {
+  std::string id;
+  std::string name;
+  std::string vendor;
+  std::string arch;
+  std::string form;  ///< "desktop", "mobile", "datacenter", "workstation", "integrated", "soc" …
+  std::uint32_t year = 0;
+  std::vector<double> vram_gib;
+  std::optional<double> bandwidth_gbs;
+  std::optional<double> fp32_tflops;
+  std::optional<double> fp16_tflops;
+  std::optional<double> tdp_w;
+  bool unified = false;
+  std::vector<std::string> pci_ids;
+  std::string compute_capability;
+  std::vector<std::string> aliases;
+  std::string confidence;
+  std::vector<std::string> sources;
+};
+
+struct GpuMatch {
+  std::vector<Gpu> gpus;            ///< As many as "2x NAME" says.
+  std::vector<std::string> notes;   ///< "smallest of 3 versions taken".
+};
+
+class GpuTable {
+ public:
+  static Result<GpuTable> builtin();
+  static Result<GpuTable> parse(std::string_view json, std::string_view file);
+
+  std::span<const GpuEntry> entries() const { return entries_; }
+  const GpuEntry* find_pci(std::string_view pci_id, std::optional<Bytes> vram) const;
+  const GpuEntry* find_id(std::string_view id) const;
+  /// A card as people type it: "RTX 4090", "4090:24G", "2x RTX 3090", "M3 Max 64GB" (interfaces.md "GPU lookup").
+  /// `ram` sizes a unified GPU that has no size of its own. Errors: not_found with suggestions, invalid_argument with the choices.
+  Result<GpuMatch> lookup(std::string_view text, std::optional<Bytes> ram) const;
+  std::vector<const GpuEntry*> search(std::string_view text) const;
+
+ private:
+  std::vector<GpuEntry> entries_;
+};
+
+/// The card as a device of a machine, every figure with source "table:<id>".
+Gpu to_gpu(const GpuEntry& entry, Bytes vram);
+
+/// Fills bandwidth and FLOPS of the profile's GPUs from the table, by PCI id and memory size; reported figures win and the
+/// table's stay beside them as alternatives.
+void fill_from_table(HardwareProfile& profile, const GpuTable& table);
+
+}  // namespace canirun

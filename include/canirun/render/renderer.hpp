@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "canirun/core/report.hpp"
+#include "canirun/core/result.hpp"
+
+namespace canirun {
+
+/// How to present a report; decided at the edge, so that rendering never asks the terminal.
+struct RenderOptions {
+  bool colour = false;
+  bool unicode = true;
+  bool plain = false;
+  bool explain = false;
+  bool verbose = false;
+  bool quiet = false;
+  bool machine_answer = false;  ///< No MODEL was named: the ranked list of this machine.
+  std::uint32_t width = 80;
+  std::uint32_t limit = 0;      ///< Rows of a ranked list; 0 = all.
+};
+
+class Renderer {
+ public:
+  virtual ~Renderer() = default;
+  /// The whole output, ending in one newline. Same report and options, same text, on any machine.
+  virtual std::string render(const Report& report, const RenderOptions& options) const = 0;
+};
+
+/// "table", "json", "ndjson", "csv", "markdown", …; an unknown name is an error that lists the known ones.
+Result<std::unique_ptr<Renderer>> make_renderer(std::string_view format);
+
+}  // namespace canirun

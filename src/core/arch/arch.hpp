@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string_view>
+
+#include "canirun/core/model.hpp"
+#include "canirun/core/tensor_plan.hpp"
+#include "canirun/core/workload.hpp"
+#include "graph/graph.hpp"
+
+/// \file
+/// Architectures: one small file a family, one function an architecture. The function runs the forward pass symbolically; the same
+/// run declares the weights (→ TensorPlan) and records the operations (→ Graph).
+
+namespace canirun {
+
+/// What decides the graph besides the model.
+struct GraphRequest {
+  RunShape shape;
+  bool flash_attn = true;
+  TensorType type_k = TensorType::f16;
+  TensorType type_v = TensorType::f16;
+  bool offload_kqv = true;
+  bool swa_full = false;
+  bool embeddings = false;
+};
+
+/// The graph of one micro-batch over the full cache, as llama.cpp reserves it (llama_context::sched_reserve).
+/// Precondition: has_graph(model).
+Graph build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request);
+
+/// True when the architecture has a graph here; some have weights and caches only.
+bool has_graph(const ModelSpec& model);
+
+}  // namespace canirun

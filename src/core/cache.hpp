@@ -1,0 +1,30 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "canirun/core/model.hpp"
+#include "canirun/core/workload.hpp"
+
+/// \file
+/// The memory of a context that outlives a micro-batch: KV caches, indexer caches, recurrent states (llama-kv-cache*.cpp,
+/// llama-memory-recurrent.cpp). One list of tensors, used for their bytes and as leaves of the graph.
+
+namespace canirun {
+
+enum class CacheKind : std::uint8_t { k, v, indexer_k, indexer_v, conv_state, ssm_state, compressed };
+
+struct CacheTensor {
+  CacheKind kind = CacheKind::k;
+  std::uint32_t layer = 0;
+  bool swa = false;  ///< Belongs to the sliding-window cache.
+  TensorType type = TensorType::f16;
+  std::array<std::uint64_t, 3> ne{1, 1, 1};  ///< k: n_embd_k_gqa, cells, streams. States: n_embd_r or n_embd_s, sequences, 1.
+};
+
+/// Every cache tensor of a context; empty for models without one (embedding models).
+/// `flash_attn` matters: without it V is padded to the widest layer (families.md fact 3 → docs/memory-model.md).
+std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn);
+
+}  // namespace canirun

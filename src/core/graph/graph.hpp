@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "canirun/core/tensor_type.hpp"
+
+/// \file
+/// The compute graph of one micro-batch, as shapes and dependencies only. Architectures build it (arch/), the scheduler assigns
+/// backends (schedule.hpp), the allocator finds the buffer sizes (allocate.hpp). Nothing is ever computed.
+
+namespace canirun {
+
+/// Operations, named as ggml's (ggml.h: enum ggml_op) because their rules are ggml's; `unary` and `glu` stand for all of their kind.
+enum class Op : std::uint8_t {
+  none, dup, add, add_id, add1, acc, sub, mul, div, sqr, sqrt, log, sin, cos, sum, sum_rows, cumsum, mean, argmax, repeat, concat,
+  norm, rms_norm, group_norm, l2_norm, mul_mat, mul_mat_id, out_prod, scale, set, cpy, cont, reshape, view, permute, transpose,
+  get_rows, set_rows, diag, diag_mask_inf, soft_max, rope, clamp, im2col, conv_2d, pool_1d, pool_2d, pad, roll, arange, argsort,
+  top_k, leaky_relu, tri, fill, flash_attn_ext, ssm_conv, ssm_scan, rwkv_wkv6, rwkv_wkv7, gated_linear_attn, solve_tri,
+  gated_delta_net, lightning_indexer, dsv4_hc_comb, dsv4_hc_pre, dsv4_hc_post, unary, glu,
+};
+
+/// What a leaf (a tensor that no operation makes) is. Weights, caches and states live in buffers of their own; inputs are
+/// allocated with the graph.
+enum class Leaf : std::uint8_t { none, input, weight, kv_cache, recurrent_state };
+
+/// Names that llama.cpp's graph callback treats specially (llama-context.cpp: graph_get_cb).
+enum class NodeTag : std::uint8_t { none, norm, l_last, flash_attn };
+
+/// Index of a tensor in its graph; `Ref{}` is "no such tensor" (an optional weight that is absent).
+struct Ref {
+  std::int32_t id = -1;
+  explicit operator bool() const { return id >= 0; }
+  friend bool operator==(Ref, Ref) = default;
+};
+
+struct GraphTensor {
+  Op op = Op::none;
+  Leaf leaf = Leaf::none;
+  NodeTag tag = NodeTag::none;
+  TensorType type = TensorType::f32;
+  bool is_input = false;    ///< GGML_TENSOR_FLAG_INPUT: allocated first, never overwritten.
+  bool is_output = false;   ///< GGML_TENSOR_FLAG_OUTPUT: never freed, never reused in place.
+  bool prec_f32 = false;    ///< A precision request that some backends refuse.
+  std::int16_t layer = -1;  ///< `il` of the callback; -1 outside layers. Of a weight, cache or state: its layer.
+  std::int32_t view_src = -1;  ///< Root tensor whose memory a view shares.
+  std::uint64_t view_offs = 0;
+  std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
+  std::array<std::uint64_t, 4> nb{0, 0, 0, 0};  ///< Strides in bytes.
+  std::array<std::int32_t, 10> src{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+  std::int32_t weight = -1;  ///< Of a weight: index into TensorPlan::tensors.
+};
+
+/// Tensors in the order they were made; `nodes` is the order of execution (post-order, as ggml_build_forward_expand leaves it).
+class Graph {
+ public:
+  std::vector<GraphTensor> tensors;
+  std::vector<std::int32_t> nodes;
+  std::vector<std::int32_t> leafs;
+
+  const GraphTensor& operator[](Ref r) const { return tensors[static_cast<std::size_t>(r.id)]; }
+  GraphTensor& operator[](Ref r) { return tensors[static_cast<std::size_t>(r.id)]; }
+
+  Ref add(GraphTensor tensor);
+  /// Appends `root` and what it depends on, in ggml's visiting order (sources left to right, depth first).
+  void build_forward_expand(Ref root);
+
+ private:
+  std::vector<bool> visited_;
+};
+
+/// ggml_nbytes: span in memory of a tensor with its strides.
+std::uint64_t n_bytes(const GraphTensor& t);
+
+}  // namespace canirun

@@ -73,10 +73,14 @@ json to_json(const Gpu& gpu)
           {"driver", or_null(gpu.driver)},
           {"backends", gpu.backends},
           {"unified_memory", gpu.unified_memory},
+          {"architecture", gpu.architecture},
           {"memory_total", to_json(gpu.memory_total)},
+          {"memory_reserved", to_json(gpu.memory_reserved)},
+          {"memory_dedicated", to_json(gpu.memory_dedicated)},
           {"memory_free", to_json(gpu.memory_free)},
           {"bandwidth", to_json(gpu.bandwidth)},
           {"fp16_tflops", to_json(gpu.fp16_tflops)},
+          {"fp32_tflops", to_json(gpu.fp32_tflops)},
           {"table_id", or_null(gpu.table_id)},
           {"from_table", gpu.from_table}};
 }

@@ -33,5 +33,8 @@ ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const Hard
 /// What a run may use on a device (product.md "Budget"): total minus the driver's reserve, or what is free now.
 Bytes gpu_budget(const Gpu& gpu, const HardwareProfile& hardware, const Question& question);
 Bytes host_budget(const HardwareProfile& hardware, const Question& question);
+/// Memory of a GPU that RAM does not share: all of a discrete card, the carve-out of a unified one. What a unified GPU takes
+/// beyond it comes out of the host's budget.
+Bytes own_memory(const Gpu& gpu);
 
 }  // namespace canirun

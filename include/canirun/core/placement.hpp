@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "canirun/core/hardware.hpp"
@@ -44,5 +45,6 @@ struct Placement {
   /// True when the experts of layer `il` stay in RAM.
   bool experts_on_host(std::uint32_t il) const { return il < n_cpu_moe; }
 };
+std::string_view name(Placement::Mode mode);
 
 }  // namespace canirun

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "canirun/core/grade.hpp"
@@ -17,6 +18,8 @@
 namespace canirun {
 
 enum class BudgetKind { capacity, free };
+std::string_view name(BudgetKind kind);
+std::optional<BudgetKind> parse_budget_kind(std::string_view name);
 
 /// One device's line: what the run needs there and what it may use.
 struct DeviceReport {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "canirun/core/hardware.hpp"
 #include "canirun/core/placement.hpp"

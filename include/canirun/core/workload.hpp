@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -44,5 +45,8 @@ struct RunShape {
 RunShape resolve(const Workload& workload, const ModelSpec& model);
 
 std::string_view name(Runtime runtime);
+std::optional<Runtime> parse_runtime(std::string_view name);
+std::string_view name(FlashAttention flash_attn);
+std::optional<FlashAttention> parse_flash_attention(std::string_view name);
 
 }  // namespace canirun

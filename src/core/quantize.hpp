@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "canirun/core/model.hpp"
+#include "canirun/core/tensor_plan.hpp"
+#include "quantize_rules.hpp"
+
+/// \file
+/// Which ggml type each tensor of a file gets: convert_hf_to_gguf's rules for F32, F16 and BF16 files, llama-quantize's for the others.
+
+namespace canirun {
+
+/// What the choice depends on apart from the file type, worked out once for a model's tensors, so that a listing of many file types
+/// pays for names and order only once.
+class TypeChooser {
+ public:
+  TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> tensors);
+
+  /// Sets the type of each tensor; `tensors` are those of the constructor, in the same order. Tables of integers keep their type.
+  void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const;
+
+ private:
+  struct Site {
+    Category category = Category::other;
+    bool quantizable = false;
+    bool always_f32 = false;    ///< Norms, vectors, routers: F32 in every converted file.
+    bool native_expert = false; ///< Published in MXFP4: converted files keep it.
+    bool wide_expert = false;   ///< Becomes MXFP4 in an MXFP4_MOE file.
+    Conditions conditions = 0;
+  };
+
+  TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options, std::uint64_t n_columns) const;
+
+  std::vector<Site> sites_;
+  bool tied_ = true;         ///< No output.weight: the token embedding is quantised as the output.
+  bool grouped_70b_ = false; ///< Llama-2-70B and its like give attn_v more bits.
+};
+
+/// Sets the ggml type of each of `tensors` as llama-quantize does for `type`.
+/// Source: llama-quant.cpp (llama_model_quantize_impl), conversion/base.py (prepare_tensors) of llama.cpp v0.5.0.
+void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, std::vector<PlannedTensor>& tensors);
+
+}  // namespace canirun

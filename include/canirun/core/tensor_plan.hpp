@@ -38,6 +38,9 @@ struct PlannedTensor {
 
 struct TensorPlan {
   std::vector<PlannedTensor> tensors;
+  /// For each weight that the architecture asks for, in its order: index into `tensors`, or -1 for an optional one that is absent.
+  /// Empty where no graph can be built: an architecture without one, or a file that lacks a tensor.
+  std::vector<std::int32_t> slots;
 
   Bytes total_bytes() const;        ///< Σ bytes of all tensors, as llama-quantize prints it.
   std::uint64_t n_params() const;   ///< Σ elements.
@@ -55,5 +58,9 @@ std::optional<std::string> unplannable(const ModelSpec& model);
 /// and `type` is ignored. Precondition: !unplannable(model).
 /// Source: llama-quant.cpp, llama_tensor_get_type and the load_arch_tensors function of each architecture.
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options = {});
+
+/// The first of its two steps, for callers that want several file types of one model: names and shapes. The types of a catalogue
+/// entry are not chosen yet (TypeChooser, src/core/quantize.hpp).
+TensorPlan declare_tensors(const ModelSpec& model);
 
 }  // namespace canirun

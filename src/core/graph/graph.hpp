@@ -26,8 +26,9 @@ enum class Op : std::uint8_t {
 /// allocated with the graph.
 enum class Leaf : std::uint8_t { none, input, weight, kv_cache, recurrent_state };
 
-/// Names that llama.cpp's graph callback treats specially (llama-context.cpp: graph_get_cb).
-enum class NodeTag : std::uint8_t { none, norm, l_last, flash_attn };
+/// Names that llama.cpp's graph callback treats specially (llama-context.cpp: graph_get_cb), and nodes that the graph puts on the CPU
+/// (the attention's output with --no-kv-offload and without flash attention: llama-graph.cpp, build_attn_mha).
+enum class NodeTag : std::uint8_t { none, norm, l_last, flash_attn, on_cpu };
 
 /// Index of a tensor in its graph; `Ref{}` is "no such tensor" (an optional weight that is absent).
 struct Ref {
@@ -44,7 +45,9 @@ struct GraphTensor {
   bool is_input = false;    ///< GGML_TENSOR_FLAG_INPUT: allocated first, never overwritten.
   bool is_output = false;   ///< GGML_TENSOR_FLAG_OUTPUT: never freed, never reused in place.
   bool prec_f32 = false;    ///< A precision request that some backends refuse.
-  std::int16_t layer = -1;  ///< `il` of the callback; -1 outside layers. Of a weight, cache or state: its layer.
+  /// Of a tagged node: `il` of the callback. Of a weight, cache or state: the layer whose device holds it; -1 for input tensors (the
+  /// host) and n_layer + n_layer_nextn for output tensors, which includes a tied embedding's second copy.
+  std::int16_t layer = -1;
   std::int32_t view_src = -1;  ///< Root tensor whose memory a view shares.
   std::uint64_t view_offs = 0;
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};

@@ -1,0 +1,303 @@
+#include "arch/builder.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace canirun {
+namespace {
+
+/// Where llama.cpp keeps a tensor outside the blocks (llama-arch.cpp: LLM_TENSOR_INFOS); everything not named here is repeating.
+TensorPlace place_of(std::string_view name)
+{
+  constexpr std::array inputs{"token_embd", "position_embd", "token_types", "per_layer_token_embd", "hrm.z_l_init",
+                              "masked_embd_centroids", "masked_embd_ordering"};
+  constexpr std::array outputs{"output", "output_norm", "cls", "cls.output", "cls.norm", "dense_2", "dense_3", "dec.output_norm",
+                               "enc.output_norm", "output_res_score", "output_hc_fn", "output_hc_base", "output_hc_scale",
+                               "output_hc_norm", "output_hc_down", "output_hc_up", "altup_proj", "altup_unembd_proj",
+                               "nextn.post_projection", "fc", "d2t"};
+  const auto is_name = [&](const char* candidate) { return name == candidate; };
+  if (std::ranges::any_of(inputs, is_name)) return TensorPlace::input;
+  if (std::ranges::any_of(outputs, is_name)) return TensorPlace::output;
+  return TensorPlace::repeating;
+}
+
+/// common.h: LLM_FFN_EXPS_REGEX.
+bool is_expert(std::string_view name)
+{
+  if (!name.starts_with("ffn_")) return false;
+  for (const std::string_view stem : {"ffn_up_", "ffn_down_", "ffn_gate_", "ffn_gate_up_"}) {
+    if (!name.starts_with(stem)) continue;
+    const auto rest = name.substr(stem.size());
+    if (rest.starts_with("exps") || rest.starts_with("chexps")) return true;
+  }
+  return false;
+}
+
+std::string full_name(std::string_view name, std::string_view suffix, std::uint32_t il)
+{
+  std::string s;
+  s.reserve(name.size() + suffix.size() + 8);
+  if (il != k_global) {
+    s += "blk.";
+    s += std::to_string(il);
+    s += '.';
+  }
+  s += name;
+  s += suffix;
+  return s;
+}
+
+}  // namespace
+
+PlannedTensor describe_tensor(std::string_view full)
+{
+  PlannedTensor t;
+  t.name = full;
+  auto base = full;
+  if (base.starts_with("blk.")) {
+    base.remove_prefix(4);
+    std::uint32_t il = 0;
+    while (!base.empty() && base.front() >= '0' && base.front() <= '9' && il < 100'000) {
+      il = il * 10 + static_cast<std::uint32_t>(base.front() - '0');
+      base.remove_prefix(1);
+    }
+    t.layer = il;
+    if (base.starts_with('.')) base.remove_prefix(1);
+    t.expert = is_expert(base);
+    return t;
+  }
+  const auto dot = base.rfind('.');
+  t.place = place_of(base.substr(0, dot));
+  t.lazy = base.starts_with("per_layer_token_embd");
+  return t;
+}
+
+Builder::Builder(const ModelSpec& model, TensorPlan& plan) : GraphOps(nullptr), model_(model), declared_(&plan)
+{
+  request_.shape.n_seq_max = 1;
+  files_.reserve(model.tensors.size());
+  for (std::size_t i = 0; i < model.tensors.size(); ++i) files_.emplace(model.tensors[i].name, static_cast<std::int32_t>(i));
+  from_file_.assign(model.tensors.size(), -1);
+  plan.tensors.reserve(model.tensors.empty() ? 16 + model.n_layer * 12 : model.tensors.size());
+}
+
+Builder::Builder(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request, Graph& graph)
+    : GraphOps(&graph), model_(model), request_(request), plan_(&plan), caches_(model.n_layer + model.n_layer_nextn)
+{
+  // llama_context::graph_reserve: the batch is rounded up to whole sequences.
+  const auto n_seqs = std::max<std::uint64_t>(request.shape.n_seq_max, 1);
+  n_tokens_ = pad_to(std::min<std::uint64_t>(request.shape.n_ctx, request.shape.n_ubatch), n_seqs);
+  graph.tensors.reserve(128 + plan.tensors.size() * 6);
+  graph.nodes.reserve(128 + plan.tensors.size() * 4);
+}
+
+Ref Builder::slot(std::uint32_t il)
+{
+  assert(cursor_ < plan_->slots.size() && "recording asks for weights that declaring did not");
+  const auto index = plan_->slots[cursor_++];
+  if (index < 0) return {};
+  const auto& t = plan_->tensors[static_cast<std::size_t>(index)];
+  const auto n_layer_all = static_cast<std::int32_t>(model_.n_layer + model_.n_layer_nextn);
+  const auto layer = t.place == TensorPlace::input ? -1 : t.place == TensorPlace::output ? n_layer_all : il == k_global ? 0 : static_cast<std::int32_t>(il);
+  return leaf(Leaf::weight, t.type, t.ne, layer, index);
+}
+
+Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32_t il, std::initializer_list<std::uint64_t> ne,
+                     bool exists, bool required, bool shared)
+{
+  if (!declared_) return slot(il);
+  auto full = full_name(name, suffix, shared ? k_global : il);
+  auto& tensors = declared_->tensors;
+  auto index = -1;
+  std::array<std::uint64_t, 4> shape{1, 1, 1, 1};
+  std::copy(ne.begin(), ne.end(), shape.begin());
+  if (!model_.tensors.empty()) {
+    const auto found = files_.find(full);
+    if (found == files_.end()) {
+      complete_ = complete_ && !required;
+    } else {
+      const auto file_index = static_cast<std::size_t>(found->second);
+      if (from_file_[file_index] < 0) {
+        const auto& source = model_.tensors[file_index];
+        auto t = describe_tensor(full);
+        std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), 4), t.ne.begin());
+        t.type = source.type;
+        complete_ = complete_ && t.ne == shape;
+        from_file_[file_index] = static_cast<std::int32_t>(tensors.size());
+        tensors.push_back(std::move(t));
+      }
+      index = from_file_[file_index];
+    }
+  } else if (exists) {
+    if (shared) {
+      const auto same = std::ranges::find(tensors, full, &PlannedTensor::name);
+      if (same != tensors.end()) index = static_cast<std::int32_t>(same - tensors.begin());
+    }
+    if (index < 0) {
+      index = static_cast<std::int32_t>(tensors.size());
+      auto t = il == k_global || shared ? describe_tensor(full) : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
+      t.ne = shape;
+      tensors.push_back(std::move(t));
+    }
+  }
+  declared_->slots.push_back(index);
+  return index < 0 ? Ref{} : Ref{0};
+}
+
+Ref Builder::weight(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  return declare(name, ".weight", il, ne, true, true, false);
+}
+
+Ref Builder::weight_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  return declare(name, ".weight", il, ne, exists, false, false);
+}
+
+Ref Builder::bias(std::string_view name, std::uint32_t il, std::uint64_t n)
+{
+  return declare(name, ".bias", il, {n}, true, true, false);
+}
+
+Ref Builder::bias_if(bool exists, std::string_view name, std::uint32_t il, std::uint64_t n)
+{
+  return declare(name, ".bias", il, {n}, exists, false, false);
+}
+
+Ref Builder::bare(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  return declare(name, "", il, ne, true, true, false);
+}
+
+Ref Builder::bare_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  return declare(name, "", il, ne, exists, false, false);
+}
+
+Ref Builder::shared_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  return declare(name, ".weight", il, ne, exists, false, true);
+}
+
+Ref Builder::output_weight()
+{
+  const auto own = weight_if(!model_.tied_embeddings, "output", k_global, {model_.n_embd, model_.n_vocab});
+  if (own) return own;
+  // TENSOR_DUPLICATED: the embedding is loaded a second time, on the output layer's device.
+  if (declared_) {
+    const auto embd = std::ranges::find(declared_->tensors, std::string_view{"token_embd.weight"}, &PlannedTensor::name);
+    if (embd == declared_->tensors.end()) {
+      complete_ = false;
+      return {};
+    }
+    embd->duplicated_output = true;
+    declared_->slots.push_back(static_cast<std::int32_t>(embd - declared_->tensors.begin()));
+    return Ref{0};
+  }
+  const auto second = slot(k_global);
+  (*graph_)[second].layer = static_cast<std::int16_t>(model_.n_layer + model_.n_layer_nextn);
+  return second;
+}
+
+Ref Builder::inp_embd(bool scaled)
+{
+  const auto table = weight("token_embd", k_global, {model_.n_embd, model_.n_vocab});
+  const auto tokens = input(TensorType::i32, n_tokens_);
+  const auto vectors = input(TensorType::f32, model_.n_embd, n_tokens_);
+  auto cur = get_rows(table, tokens);
+  // ggml_build_forward_select: both ways to feed the model are in the graph.
+  expand(cur);
+  expand(vectors);
+  if (scaled) cur = scale(cur);
+  expand(cur);
+  return cur;
+}
+
+Ref Builder::inp_pos(std::uint64_t per_token) { return input(TensorType::i32, n_tokens_ * per_token); }
+
+Ref Builder::inp_out_ids() { return input(TensorType::i32, n_outputs()); }
+
+Ref Builder::inp_attn_scale() { return input(TensorType::f32, 1, 1, n_tokens_); }
+
+Ref Builder::norm(Norm kind, Ref cur, Ref w, Ref b, std::uint32_t il)
+{
+  cur = kind == Norm::rms ? rms_norm(cur) : norm(cur);
+  if ((w || b) && il != k_global) tag(cur, NodeTag::norm, il);
+  if (w) cur = mul(cur, w);
+  if (b) cur = add(cur, b);
+  return cur;
+}
+
+Ref Builder::norm(Ref cur, std::string_view name, std::uint32_t il, Norm kind)
+{
+  const auto w = weight(name, il, {model_.n_embd});
+  const auto b = kind == Norm::layer ? bias_if(model_.norm_bias, name, il, model_.n_embd) : Ref{};
+  return norm(kind, cur, w, b, il);
+}
+
+Ref Builder::linear(Ref cur, std::string_view name, std::uint32_t il, std::uint64_t n_in, std::uint64_t n_out, bool has_bias)
+{
+  const auto w = weight(name, il, {n_in, n_out});
+  const auto b = bias_if(has_bias, name, il, n_out);
+  cur = mul_mat(w, cur);
+  return b ? add(cur, b) : cur;
+}
+
+QkvShape Builder::qkv_shape(std::uint32_t il) const
+{
+  return {.n_in = model_.n_embd,
+          .n_head = model_.n_head(il),
+          .n_head_kv = model_.n_head_kv(il),
+          .head_q = model_.head_k(il),
+          .head_k = model_.head_k(il),
+          .head_v = model_.head_v(il),
+          .bias = model_.attn.bias_qkv};
+}
+
+Qkv Builder::qkv(Ref cur, std::uint32_t il, const QkvShape& s)
+{
+  const auto n_in = s.n_in ? s.n_in : model_.n_embd;
+  const auto n_q = s.head_q * s.n_head, n_k = s.head_k * s.n_head_kv, n_v = s.head_v * s.n_head_kv;
+  const auto clamped = [&](Ref r) { return s.clamp && s.reshape ? clamp(r) : r; };
+  if (const auto wqkv = weight_if(s.fused, "attn_qkv", il, {n_in, n_q + n_k + n_v})) {
+    const auto bqkv = bias_if(s.fused && s.bias, "attn_qkv", il, n_q + n_k + n_v);
+    auto x = mul_mat(wqkv, cur);
+    if (bqkv) x = add(x, bqkv);
+    x = clamped(x);
+    const auto nb1 = at(x).nb[1];
+    if (!s.reshape) {
+      const auto q = view_2d(x, n_q, n_tokens_, nb1, 0);
+      const auto k = view_2d(x, n_k, n_tokens_, nb1, 4 * n_q);
+      const auto v = view_2d(x, n_v, n_tokens_, nb1, 4 * (n_q + n_k));
+      return {cont(q), cont(k), cont(v)};
+    }
+    return {view_3d(x, s.head_q, s.n_head, n_tokens_, 4 * s.head_q, nb1, 0),
+            view_3d(x, s.head_k, s.n_head_kv, n_tokens_, 4 * s.head_k, nb1, 4 * n_q),
+            view_3d(x, s.head_v, s.n_head_kv, n_tokens_, 4 * s.head_v, nb1, 4 * (n_q + n_k))};
+  }
+  const auto q = clamped(linear(cur, "attn_q", il, n_in, n_q, s.bias));
+  const auto k = clamped(linear(cur, "attn_k", il, n_in, n_k, s.bias));
+  const auto v = clamped(linear(cur, "attn_v", il, n_in, n_v, s.bias));
+  if (!s.reshape) return {q, k, v};
+  return {reshape(q, s.head_q, s.n_head, n_tokens_), reshape(k, s.head_k, s.n_head_kv, n_tokens_),
+          reshape(v, s.head_v, s.n_head_kv, n_tokens_)};
+}
+
+void Builder::finish(Ref embd, Ref logits)
+{
+  expand(logits ? logits : embd);
+  if (logits) set_output(logits);
+  set_output(embd);
+}
+
+void Builder::finish_lm(Ref cur, Norm kind)
+{
+  const auto embd = norm(cur, "output_norm", k_global, kind);
+  const auto w = output_weight();
+  const auto b = bias_if(model_.lm_head_bias, "output", k_global, model_.n_vocab);
+  auto logits = mul_mat(w, embd);
+  if (b) logits = add(logits, b);
+  finish(embd, logits);
+}
+
+}  // namespace canirun

@@ -1,0 +1,87 @@
+#include "canirun/core/tensor_plan.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "arch/registry.hpp"
+#include "quantize.hpp"
+
+namespace canirun {
+namespace {
+
+/// The tensors of a file that its architecture did not ask for: MTP blocks (not loaded without speculation), or everything where the
+/// architecture is unknown here.
+void add_file_tensors(const ModelSpec& model, TensorPlan& plan)
+{
+  std::unordered_set<std::string_view> known;
+  for (const auto& t : plan.tensors) known.insert(t.name);
+  std::vector<PlannedTensor> rest;
+  for (const auto& source : model.tensors) {
+    if (known.contains(source.name)) continue;
+    auto t = describe_tensor(source.name);
+    std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), t.ne.size()), t.ne.begin());
+    t.type = source.type;
+    t.loaded = t.place != TensorPlace::repeating || t.layer < model.n_layer || model.n_layer_nextn == 0;
+    rest.push_back(std::move(t));
+  }
+  plan.tensors.insert(plan.tensors.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
+  if (plan.slots.empty() && std::ranges::find(plan.tensors, "output.weight", &PlannedTensor::name) == plan.tensors.end()) {
+    const auto embd = std::ranges::find(plan.tensors, "token_embd.weight", &PlannedTensor::name);
+    if (embd != plan.tensors.end()) embd->duplicated_output = true;
+  }
+}
+
+}  // namespace
+
+Bytes TensorPlan::total_bytes() const
+{
+  Bytes sum;
+  for (const auto& t : tensors) sum += t.bytes();
+  return sum;
+}
+
+std::uint64_t TensorPlan::n_params() const
+{
+  std::uint64_t sum = 0;
+  for (const auto& t : tensors) sum += t.n_elements();
+  return sum;
+}
+
+BitsPerWeight TensorPlan::bits_per_weight() const
+{
+  const auto n = n_params();
+  return {n ? 8.0 * static_cast<double>(total_bytes().count) / static_cast<double>(n) : 0.0};
+}
+
+std::optional<std::string> unplannable(const ModelSpec& model)
+{
+  if (!model.tensors.empty() || find_architecture(model.arch)) return std::nullopt;
+  if (model.kind != ModelKind::text && model.kind != ModelKind::embedding) {
+    return "image, video and audio models are not planned tensor by tensor";
+  }
+  if (model.arch.empty()) return "llama.cpp has no architecture for this model";
+  return "the architecture '" + model.arch + "' has no tensor plan yet";
+}
+
+TensorPlan declare_tensors(const ModelSpec& model)
+{
+  TensorPlan plan;
+  bool complete = false;
+  if (const auto* arch = find_architecture(model.arch)) {
+    Builder builder(model, plan);
+    arch->build(builder);
+    complete = arch->has_graph && builder.complete();
+  }
+  if (!complete) plan.slots.clear();
+  if (!model.tensors.empty()) add_file_tensors(model, plan);
+  return plan;
+}
+
+TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options)
+{
+  auto plan = declare_tensors(model);
+  if (model.tensors.empty()) choose_tensor_types(model, type, options, plan.tensors);
+  return plan;
+}
+
+}  // namespace canirun

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "canirun/core/model.hpp"
+
+/// \file
+/// Models as their published config.json files describe them.
+
+namespace canirun {
+
+/// A decoder with grouped-query attention and a gated feed-forward part.
+inline ModelSpec decoder(std::string arch, std::uint32_t n_layer, std::uint32_t n_embd, std::uint32_t n_head, std::uint32_t n_head_kv,
+                         std::uint32_t head, std::uint32_t n_ff, std::uint32_t n_vocab)
+{
+  ModelSpec m;
+  m.arch = std::move(arch);
+  m.n_ctx_train = 32768;
+  m.n_layer = n_layer;
+  m.n_embd = n_embd;
+  m.n_vocab = n_vocab;
+  m.n_head = n_head;
+  m.n_head_kv = n_head_kv;
+  m.n_ff = n_ff;
+  m.head_dim_k = m.head_dim_v = m.n_rot = head;
+  return m;
+}
+
+inline ModelSpec llama_2_7b() { return decoder("llama", 32, 4096, 32, 32, 128, 11008, 32000); }
+inline ModelSpec llama_2_70b() { return decoder("llama", 80, 8192, 64, 8, 128, 28672, 32000); }
+inline ModelSpec llama_3_1_8b() { return decoder("llama", 32, 4096, 32, 8, 128, 14336, 128256); }
+
+inline ModelSpec mixtral_8x7b()
+{
+  auto m = decoder("llama", 32, 4096, 32, 8, 128, 14336, 32000);
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 8;
+  m.moe->n_expert_used = 2;
+  m.moe->n_ff_expert = 14336;
+  return m;
+}
+
+inline ModelSpec qwen2_5_7b()
+{
+  auto m = decoder("qwen2", 28, 3584, 28, 4, 128, 18944, 152064);
+  m.attn.bias_qkv = true;
+  return m;
+}
+
+inline ModelSpec qwen2_5_0_5b()
+{
+  auto m = decoder("qwen2", 24, 896, 14, 2, 64, 4864, 151936);
+  m.attn.bias_qkv = m.tied_embeddings = true;
+  return m;
+}
+
+inline ModelSpec qwen3_8b()
+{
+  auto m = decoder("qwen3", 36, 4096, 32, 8, 128, 12288, 151936);
+  m.attn.qk_norm = QkNorm::per_head;
+  return m;
+}
+
+inline ModelSpec qwen3_30b_a3b()
+{
+  auto m = decoder("qwen3moe", 48, 2048, 32, 4, 128, 6144, 151936);
+  m.attn.qk_norm = QkNorm::per_head;
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 128;
+  m.moe->n_expert_used = 8;
+  m.moe->n_ff_expert = 768;
+  return m;
+}
+
+}  // namespace canirun

@@ -1,0 +1,127 @@
+#include "canirun/core/tensor_plan.hpp"
+
+#include <algorithm>
+
+#include "arch/models.hpp"
+#include "catch.hpp"
+
+using namespace canirun;
+
+namespace {
+
+const PlannedTensor* find(const TensorPlan& plan, std::string_view name)
+{
+  const auto found = std::ranges::find(plan.tensors, name, &PlannedTensor::name);
+  return found == plan.tensors.end() ? nullptr : &*found;
+}
+
+/// The file that llama-quantize would write, as the GGUF reader gives it.
+ModelSpec as_file(ModelSpec model, FileType type)
+{
+  for (const auto& t : tensor_plan(model, type).tensors) {
+    model.tensors.push_back({t.name, t.type, {t.ne.begin(), t.ne.end()}});
+  }
+  std::ranges::reverse(model.tensors);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("a plan has as many parameters as the published model", "[plan]")
+{
+  struct Row { ModelSpec model; std::uint64_t n_params; };
+  // Published: parameter counts of the Hugging Face checkpoints, tied embeddings counted once.
+  const Row rows[] = {{llama_2_7b(), 6'738'415'616},   {llama_2_70b(), 68'976'648'192},  {llama_3_1_8b(), 8'030'261'248},
+                      {mixtral_8x7b(), 46'702'792'704}, {qwen2_5_7b(), 7'615'616'512},    {qwen2_5_0_5b(), 494'032'768},
+                      {qwen3_8b(), 8'190'735'360},      {qwen3_30b_a3b(), 30'532'122'624}};
+  for (const auto& row : rows) {
+    CAPTURE(row.model.arch, row.model.n_embd);
+    CHECK(tensor_plan(row.model, FileType::F16).n_params() == row.n_params);
+  }
+}
+
+TEST_CASE("llama-2-70b at Q4_K_M takes the bytes that llama-quantize reports", "[plan]")
+{
+  // llama.cpp v0.5.0 on a file of these shapes: 41422143488 bytes of tensors; 7B at Q2_K: 2532122624.
+  CHECK(tensor_plan(llama_2_70b(), FileType::Q4_K_M).total_bytes() == Bytes{41'422'143'488});
+  CHECK(tensor_plan(llama_2_7b(), FileType::Q2_K).total_bytes() == Bytes{2'532'122'624});
+}
+
+TEST_CASE("tensors know where llama.cpp keeps them", "[plan]")
+{
+  const auto plan = tensor_plan(mixtral_8x7b(), FileType::Q4_K_M);
+  CHECK(find(plan, "token_embd.weight")->place == TensorPlace::input);
+  CHECK(find(plan, "output.weight")->place == TensorPlace::output);
+  CHECK(find(plan, "output_norm.weight")->place == TensorPlace::output);
+  const auto* up = find(plan, "blk.7.ffn_up_exps.weight");
+  REQUIRE(up);
+  CHECK(up->place == TensorPlace::repeating);
+  CHECK(up->layer == 7);
+  CHECK(up->expert);
+  CHECK_FALSE(find(plan, "blk.7.ffn_gate_inp.weight")->expert);
+}
+
+TEST_CASE("a tied embedding is stored once and also serves as the output", "[plan]")
+{
+  const auto plan = tensor_plan(qwen2_5_0_5b(), FileType::F16);
+  CHECK_FALSE(find(plan, "output.weight"));
+  CHECK(find(plan, "token_embd.weight")->duplicated_output);
+  CHECK_FALSE(find(tensor_plan(qwen2_5_7b(), FileType::F16), "token_embd.weight")->duplicated_output);
+}
+
+TEST_CASE("rope factors that every layer uses are in the plan once", "[plan]")
+{
+  auto model = llama_3_1_8b();
+  model.rope_freqs = true;
+  const auto plan = tensor_plan(model, FileType::F16);
+  CHECK(plan.n_params() == 8'030'261'248 + 64);
+  CHECK(std::ranges::count(plan.tensors, "rope_freqs.weight", &PlannedTensor::name) == 1);
+}
+
+TEST_CASE("a file and the catalogue entry it was made from have the same plan", "[plan][gguf]")
+{
+  for (const auto& model : {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b()}) {
+    const auto expected = tensor_plan(model, FileType::Q4_K_M);
+    const auto plan = tensor_plan(as_file(model, FileType::Q4_K_M), FileType::F32);
+    CHECK(plan.total_bytes() == expected.total_bytes());
+    REQUIRE(plan.tensors.size() == expected.tensors.size());
+    CHECK(plan.slots == expected.slots);
+    CHECK(plan.tensors[5].name == expected.tensors[5].name);
+    CHECK(plan.tensors[0].duplicated_output == expected.tensors[0].duplicated_output);
+  }
+}
+
+TEST_CASE("a file decides which optional tensors exist", "[plan][gguf]")
+{
+  auto tied = as_file(qwen2_5_0_5b(), FileType::F16);
+  tied.tensors.push_back({"output.weight", TensorType::f16, {896, 151936}});  // as Qwen's own files have it
+  const auto plan = tensor_plan(tied, FileType::F16);
+  CHECK_FALSE(plan.slots.empty());
+  CHECK_FALSE(find(plan, "token_embd.weight")->duplicated_output);
+  CHECK(find(plan, "output.weight"));
+}
+
+TEST_CASE("a file that lacks a tensor, or has it in another shape, has weights and no graph", "[plan][gguf]")
+{
+  auto file = as_file(llama_2_7b(), FileType::F16);
+  const auto total = tensor_plan(file, FileType::F16).total_bytes();
+  REQUIRE(file.tensors[3].name == "blk.31.ffn_up.weight");
+  file.tensors[3].shape[1] -= 1;
+  CHECK(tensor_plan(file, FileType::F16).slots.empty());
+  CHECK(tensor_plan(file, FileType::F16).total_bytes() < total);
+  file.tensors.erase(file.tensors.begin() + 3);
+  CHECK(tensor_plan(file, FileType::F16).slots.empty());
+}
+
+TEST_CASE("a file of an unknown architecture has its weights", "[plan][gguf]")
+{
+  auto file = as_file(mixtral_8x7b(), FileType::Q4_0);
+  file.arch = "an-architecture-of-next-year";
+  CHECK_FALSE(unplannable(file));
+  const auto plan = tensor_plan(file, FileType::Q4_0);
+  CHECK(plan.total_bytes() == tensor_plan(mixtral_8x7b(), FileType::Q4_0).total_bytes());
+  CHECK(plan.slots.empty());
+  CHECK(find(plan, "blk.3.ffn_down_exps.weight")->expert);
+  file.tensors.clear();
+  CHECK(unplannable(file));
+}

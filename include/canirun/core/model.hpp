@@ -136,7 +136,14 @@ struct FileTensor {
   std::vector<std::uint64_t> shape;  ///< ne[0] first, up to 4.
 };
 
-/// A model, ready to be planned. All counts as GGUF has them; names are GGUF's keys without the architecture prefix.
+/// A model, ready to be planned. All counts as GGUF has them; names are GGUF's keys without the architecture prefix. That means:
+/// - latent attention with an absorbed cache (deepseek2, glm-dsa, kimi-linear, mistral4 …) has n_head_kv 1, head_dim_k =
+///   kv_lora_rank + qk_rope_head_dim and head_dim_v = kv_lora_rank; the decompressed heads are in `mla`. minicpm3 and plm keep
+///   decompressed heads (n_head_kv = n_head), and so do old deepseek2 files;
+/// - hybrids whose layers are told apart by their key heads (granitehybrid, jamba, lfm2, kimi-linear, nemotron_h …) have n_head_kv 0
+///   on recurrent layers, nemotron_h also n_ff 0 on layers without a feed-forward part;
+/// - gemma4 has its global layers' heads in head_dim_k/v and its sliding layers' in head_dim_k/v_swa;
+/// - a sliding window is present only where llama.cpp applies it.
 struct ModelSpec {
   std::string id;
   std::string name;
@@ -155,7 +162,8 @@ struct ModelSpec {
   std::uint32_t head_dim_v = 0;
   std::uint32_t head_dim_k_swa = 0;  ///< Of sliding layers where they differ (Gemma 4); else equal to head_dim_k.
   std::uint32_t head_dim_v_swa = 0;
-  std::uint32_t n_rot = 0;
+  std::uint32_t n_rot = 0;          ///< Rotated part of a head; equal to head_dim_k unless the file says otherwise.
+  std::uint32_t n_rot_swa = 0;      ///< Of sliding layers.
 
   bool tied_embeddings = false;  ///< No output.weight: the token embedding serves.
   bool causal = true;
@@ -170,6 +178,13 @@ struct ModelSpec {
   bool k_eq_v = false;                  ///< Gemma 4: global layers have no V projection.
   std::uint32_t n_pos_emb = 0;          ///< Rows of a learned position table; 0 = none.
   std::uint32_t n_token_types = 0;
+  bool pooler = false;                  ///< BERT: the published weights have a pooler, which GGUF files leave out.
+  std::uint32_t n_cls_out = 0;          ///< Outputs of a classification head (rerankers); 0 = none.
+  std::uint32_t n_embd_out = 0;         ///< Width of the embedding output where it differs from n_embd; 0 = n_embd.
+  std::uint32_t n_layer_dec = 0;        ///< Decoder blocks of an encoder-decoder model (T5); 0 = as many as n_layer.
+  std::uint32_t n_rel_attn_buckets = 0; ///< Relative attention biases (T5).
+  std::uint32_t n_deepstack_layers = 0; ///< Layers that take extra vision embeddings (Qwen3-VL): the input is that much wider.
+  std::uint32_t attn_res_block_size = 0;  ///< Kimi K3: blocks of the attention residual; 0 = none.
   std::vector<std::uint32_t> recurrent_layers;
   std::vector<std::uint32_t> cross_attn_layers;
 
@@ -185,6 +200,7 @@ struct ModelSpec {
   std::uint64_t n_params = 0;         ///< Of the catalogue or the file; checked against the plan by a test.
   std::uint64_t n_params_active = 0;
   std::uint64_t n_params_mmproj = 0;
+  std::uint64_t n_params_mtp = 0;
   std::optional<FileType> native_type;  ///< gpt-oss: MXFP4_MOE.
 
   /// From a GGUF: its own tensor table decides which optional weights exist, and their types. Empty for a catalogue entry.

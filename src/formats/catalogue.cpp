@@ -1,0 +1,80 @@
+#include "canirun/formats/catalogue.hpp"
+
+#include <fmt/core.h>
+
+#include "builtin_data.hpp"
+#include "catalogue_entry.hpp"
+#include "data_file.hpp"
+#include "name_index.hpp"
+
+namespace canirun {
+
+namespace {
+
+/// An id or alias that two entries claim, as a sentence; nothing when all names lead to one entry.
+std::optional<std::string> name_clash(const std::vector<CatalogueEntry>& entries)
+{
+  NameIndex names;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (const auto other = names.claim(entries[i].spec.id, i)) {
+      return fmt::format("two models are called '{}' and '{}'", entries[*other].spec.id, entries[i].spec.id);
+    }
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (const auto& alias : entries[i].aliases) {
+      if (const auto other = names.claim(alias, i)) {
+        return fmt::format("'{}' names both '{}' and '{}'", alias, entries[*other].spec.id, entries[i].spec.id);
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Catalogue> Catalogue::parse(std::string_view json, std::string_view file)
+{
+  auto list = open_list(json, file, "canirun.models/1", "models");
+  if (!list) return tl::unexpected(std::move(list.error()));
+
+  Catalogue catalogue;
+  catalogue.entries_.resize(list->items->size);
+  FieldReader reader(list->document);
+  std::size_t i = 0;
+  for (const auto* item = list->document.first(*list->items); item; item = list->document.next(*item)) {
+    if (!read_entry(reader, *item, catalogue.entries_[i++])) return fail(ErrorKind::parse, reader.problem());
+  }
+  if (const auto clash = name_clash(catalogue.entries_)) return fail(ErrorKind::parse, fmt::format("{}: {}", file, *clash));
+  return catalogue;
+}
+
+Result<Catalogue> Catalogue::builtin() { return parse(builtin_models_json(), "data/models.json"); }
+
+void Catalogue::merge(Catalogue other)
+{
+  NameIndex names;
+  for (std::size_t i = 0; i < entries_.size(); ++i) names.claim(entries_[i].spec.id, i);
+  for (auto& entry : other.entries_) {
+    std::erase_if(entry.aliases, [](const std::string& alias) { return fold(alias).empty(); });
+    if (const auto existing = names.claim(entry.spec.id, entries_.size())) {
+      entries_[*existing] = std::move(entry);
+    } else {
+      entries_.push_back(std::move(entry));
+    }
+  }
+  // The newest entry keeps a disputed name.
+  NameIndex taken;
+  for (std::size_t i = entries_.size(); i-- > 0;) {
+    std::erase_if(entries_[i].aliases, [&](const std::string& alias) {
+      const auto owner = names.find(alias);
+      return (owner && *owner != i) || taken.claim(alias, i).has_value();
+    });
+  }
+}
+
+Result<Catalogue> load_catalogue(const DataEnvironment& environment, std::span<const std::filesystem::path> extra)
+{
+  return load_data<Catalogue>(data_paths("models.json", environment, extra));
+}
+
+}  // namespace canirun

@@ -1,0 +1,141 @@
+#include "spec_check.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <fmt/core.h>
+
+namespace canirun {
+
+namespace {
+
+// Bounds far above every published model and low enough that no product of them overflows 64 bits.
+constexpr std::uint32_t k_max_width = 1U << 20;
+constexpr std::uint32_t k_max_vocab = 1U << 24;
+constexpr std::uint32_t k_max_heads = 1U << 14;
+
+std::optional<std::string> above(std::string_view field, std::uint64_t value, std::uint64_t limit)
+{
+  if (value <= limit) return {};
+  return fmt::format("{}: {} is more than {}", field, value, limit);
+}
+
+std::optional<std::string> bad_per_layer(std::string_view field, const PerLayer<std::uint32_t>& values, std::uint32_t n_layer,
+                                         std::uint32_t limit)
+{
+  if (!values.varies()) return above(field, values(0), limit);
+  if (values.each().size() != n_layer) {
+    return fmt::format("{}: {} numbers for {} layers", field, values.each().size(), n_layer);
+  }
+  return above(field, *std::ranges::max_element(values.each()), limit);
+}
+
+std::optional<std::string> bad_layers(std::string_view field, const std::vector<std::uint32_t>& layers, std::uint32_t n_layer)
+{
+  for (const auto il : layers) {
+    if (il >= n_layer) return fmt::format("{}: layer {} does not exist, there are {}", field, il, n_layer);
+  }
+  return {};
+}
+
+std::optional<std::string> bad_heads(const ModelSpec& s)
+{
+  for (std::uint32_t il = 0; il < s.n_layer; ++il) {
+    const auto kv = s.n_head_kv(il);
+    const auto q = s.n_head(il);
+    if (kv > q) return fmt::format("n_head_kv: layer {} has {} key heads for {} query heads", il, kv, q);
+    if (kv && q % kv) return fmt::format("n_head_kv: {} query heads cannot share {} key heads evenly", q, kv);
+    if (kv && (s.head_dim_k == 0 || s.head_dim_v == 0)) return "head_dim_k: attention layers need a head width";
+  }
+  return {};
+}
+
+std::optional<std::string> bad_moe(const ModelSpec& s)
+{
+  const auto& m = *s.moe;
+  if (auto e = above("moe.n_expert", m.n_expert, k_max_experts)) return e;
+  if (m.n_expert == 0) return "moe.n_expert: a mixture of experts has at least one";
+  if (m.n_expert_used == 0 || m.n_expert_used > m.n_expert) {
+    return fmt::format("moe.n_expert_used: {} of {} experts", m.n_expert_used, m.n_expert);
+  }
+  for (const auto width : {m.n_ff_expert, m.n_ff_shared, m.n_ff_chunk, m.expert_latent}) {
+    if (auto e = above("moe.n_ff_expert", width, k_max_width)) return e;
+  }
+  if (auto e = above("moe.n_layer_dense_lead", m.n_layer_dense_lead, s.n_layer)) return e;
+  return bad_layers("moe.dense_layers", m.dense_layers, s.n_layer);
+}
+
+std::optional<std::string> bad_mla(const ModelSpec& s)
+{
+  const auto& m = *s.mla;
+  for (const auto width : {m.q_lora_rank, m.kv_lora_rank, m.qk_rope_head_dim, m.qk_nope_head_dim, m.v_head_dim, m.indexer_n_head,
+                           m.indexer_head_dim}) {
+    if (auto e = above("mla", width, k_max_width)) return e;
+  }
+  return bad_layers("mla.indexer_layers", m.indexer_layers, s.n_layer);
+}
+
+std::optional<std::string> bad_ssm(const ModelSpec& s)
+{
+  const auto& m = *s.ssm;
+  for (const auto width : {m.d_conv, m.d_inner, m.d_state, m.n_group, m.dt_rank, m.head_dim, m.n_lora_decay, m.n_lora_iclr,
+                           m.n_lora_value, m.n_lora_gate, m.time_mix_extra, m.time_decay_extra}) {
+    if (auto e = above("ssm", width, k_max_width)) return e;
+  }
+  if (m.kind == SsmKind::mamba2 || m.kind == SsmKind::gated_delta) {
+    if (m.dt_rank == 0 || m.d_inner % m.dt_rank) return fmt::format("ssm.dt_rank: {} heads do not divide d_inner {}", m.dt_rank, m.d_inner);
+  }
+  return {};
+}
+
+}  // namespace
+
+void complete(ModelSpec& s)
+{
+  if (s.head_dim_k_swa == 0) s.head_dim_k_swa = s.head_dim_k;
+  if (s.head_dim_v_swa == 0) s.head_dim_v_swa = s.head_dim_v;
+  if (s.n_rot == 0) s.n_rot = s.head_dim_k;
+  if (s.n_rot_swa == 0) s.n_rot_swa = s.head_dim_k_swa != s.head_dim_k ? s.head_dim_k_swa : s.n_rot;
+}
+
+std::optional<std::string> invalid(const ModelSpec& s)
+{
+  if (s.arch.empty() || (s.kind != ModelKind::text && s.kind != ModelKind::embedding)) {
+    if (s.n_params == 0) return "n_params: a model without shapes needs its number of parameters";
+    return {};
+  }
+  if (s.n_layer == 0) return "n_layer: a model has at least one layer";
+  if (s.n_embd == 0) return "n_embd: the width of the model is missing";
+  if (s.n_vocab == 0) return "n_vocab: the size of the vocabulary is missing";
+  if (auto e = above("n_layer", s.n_layer, k_max_layers)) return e;
+  if (auto e = above("n_layer_nextn", s.n_layer_nextn, k_max_layers)) return e;
+  if (auto e = above("n_embd", s.n_embd, k_max_width)) return e;
+  if (auto e = above("n_vocab", s.n_vocab, k_max_vocab)) return e;
+  if (auto e = bad_per_layer("n_head", s.n_head, s.n_layer, k_max_heads)) return e;
+  if (auto e = bad_per_layer("n_head_kv", s.n_head_kv, s.n_layer, k_max_heads)) return e;
+  if (auto e = bad_per_layer("n_ff", s.n_ff, s.n_layer, k_max_width)) return e;
+  for (const auto width : {s.head_dim_k, s.head_dim_v, s.head_dim_k_swa, s.head_dim_v_swa, s.n_rot}) {
+    if (auto e = above("head_dim_k", width, k_max_width)) return e;
+  }
+  if (auto e = above("n_pos_emb", s.n_pos_emb, k_max_vocab)) return e;
+  if (auto e = above("n_layer_kv_shared", s.n_layer_kv_shared, s.n_layer)) return e;
+  if (auto e = bad_layers("recurrent_layers", s.recurrent_layers, s.n_layer)) return e;
+  if (auto e = bad_layers("cross_attn_layers", s.cross_attn_layers, s.n_layer)) return e;
+  if (auto e = bad_heads(s)) return e;
+  if (s.moe) {
+    if (auto e = bad_moe(s)) return e;
+  }
+  if (s.mla) {
+    if (auto e = bad_mla(s)) return e;
+  }
+  if (s.ssm) {
+    if (auto e = bad_ssm(s)) return e;
+  }
+  if (s.dsv4 && s.dsv4->compress_ratios.size() != s.n_layer) {
+    return fmt::format("dsv4.compress_ratios: {} numbers for {} layers", s.dsv4->compress_ratios.size(), s.n_layer);
+  }
+  return {};
+}
+
+}  // namespace canirun

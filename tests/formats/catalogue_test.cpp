@@ -1,0 +1,188 @@
+#include "canirun/formats/catalogue.hpp"
+
+#include <map>
+#include <set>
+
+#include "catch.hpp"
+
+using namespace canirun;
+
+namespace {
+
+const Catalogue& builtin()
+{
+  static const auto catalogue = Catalogue::builtin();
+  if (!catalogue) FAIL(catalogue.error().message);
+  return *catalogue;
+}
+
+std::string problem(std::string_view json)
+{
+  const auto catalogue = Catalogue::parse(json, "my.json");
+  return catalogue ? "" : catalogue.error().message;
+}
+
+std::string with_entry(std::string_view entry)
+{
+  return "{\"schema\": \"canirun.models/1\", \"models\": [" + std::string(entry) + "]}";
+}
+
+constexpr std::string_view k_small = R"({"id": "tiny-1b", "arch": "llama", "n_params": 1, "n_layer": 2, "n_embd": 64,
+  "n_vocab": 100, "n_head": 4, "n_head_kv": 2, "head_dim_k": 16, "head_dim_v": 16, "n_ff": 128})";
+
+}  // namespace
+
+TEST_CASE("the catalogue in the program holds every kind of model", "[formats][catalogue]")
+{
+  std::map<ModelKind, int> kinds;
+  for (const auto& entry : builtin().entries()) ++kinds[entry.spec.kind];
+  CHECK(builtin().entries().size() >= 480);
+  CHECK(kinds[ModelKind::text] >= 400);
+  CHECK(kinds[ModelKind::embedding] >= 25);
+  CHECK(kinds[ModelKind::image] >= 25);
+  CHECK(kinds[ModelKind::video] >= 10);
+  CHECK(kinds[ModelKind::audio] >= 20);
+}
+
+TEST_CASE("every entry of the catalogue says where it comes from and what it is", "[formats][catalogue]")
+{
+  for (const auto& entry : builtin().entries()) {
+    CAPTURE(entry.spec.id);
+    CHECK_FALSE(entry.sources.empty());
+    CHECK_FALSE(entry.facts.tasks.empty());
+    CHECK_FALSE(entry.facts.license.empty());
+    CHECK(entry.facts.release.size() == 7);
+    CHECK(entry.checked.size() == 10);
+    CHECK(entry.spec.n_params > 0);
+    if (entry.spec.kind == ModelKind::image || entry.spec.kind == ModelKind::video) CHECK_FALSE(entry.components.empty());
+  }
+}
+
+TEST_CASE("every name of every entry leads to that entry", "[formats][catalogue]")
+{
+  for (const auto& entry : builtin().entries()) {
+    CAPTURE(entry.spec.id);
+    CHECK(builtin().find(entry.spec.id) == &entry);
+    for (const auto& alias : entry.aliases) {
+      CAPTURE(alias);
+      CHECK(builtin().find(alias) == &entry);
+    }
+    CHECK(builtin().find(entry.hf_repo) == &entry);
+    if (!entry.ollama.empty()) CHECK(builtin().find(entry.ollama) == &entry);
+  }
+}
+
+TEST_CASE("models are found under the names people use", "[formats][catalogue]")
+{
+  const auto found = [](std::string_view name) {
+    const auto* entry = builtin().find(name);
+    return entry ? entry->spec.id : "";
+  };
+  CHECK(found("llama2-70b") == "llama-2-70b");
+  CHECK(found("LLAMA-2:70B") == "llama-2-70b");
+  CHECK(found("meta-llama/Llama-2-70b-chat-hf") == "llama-2-70b");
+  CHECK(found("llama3.1:8b-instruct-q4_K_M") == "llama-3.1-8b");
+  CHECK(found("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF") == "llama-3.1-8b");
+  CHECK(found("google/gemma-3-27b-it") == "gemma-3-27b");
+  CHECK(found("Qwen/Qwen3-8B-GGUF:Q4_K_M") == "qwen3-8b");
+  CHECK(found("no-such-model") == "");
+  CHECK(found("") == "");
+  CHECK(found("---") == "");
+}
+
+TEST_CASE("a name with a slip is answered with the nearest ids", "[formats][catalogue]")
+{
+  CHECK(builtin().suggest("lama-2-70b").at(0) == "llama-2-70b");
+  CHECK(builtin().suggest("mixtral-8x7").at(0) == "mixtral-8x7b");
+  CHECK(builtin().suggest("qwen3-8b-x", 1).size() == 1);
+  CHECK(builtin().suggest("zzzzzzzzzzzzzzzzzzzz").empty());
+}
+
+TEST_CASE("figures of entries become the spec that llama.cpp would read", "[formats][catalogue]")
+{
+  const auto& llama = builtin().find("llama-2-70b")->spec;
+  CHECK(llama.arch == "llama");
+  CHECK(llama.n_layer == 80);
+  CHECK(llama.n_head_kv(79) == 8);
+  CHECK(llama.n_rot == 128);
+  CHECK_FALSE(llama.swa);
+
+  // DeepSeek V3: one latent key head of kv_lora_rank + qk_rope_head_dim = 512 + 64 (conversion/deepseek.py).
+  const auto& deepseek = builtin().find("deepseek-v3")->spec;
+  CHECK(deepseek.n_head_kv(0) == 1);
+  CHECK(deepseek.head_dim_k == 576);
+  CHECK(deepseek.head_dim_v == 512);
+  CHECK(deepseek.mla->qk_nope_head_dim == 128);
+  CHECK_FALSE(deepseek.is_moe(2));
+  CHECK(deepseek.is_moe(3));
+
+  const auto& gemma = builtin().find("gemma-3-4b")->spec;
+  CHECK(gemma.swa->window == 1024);
+  CHECK(gemma.is_swa(4));
+  CHECK_FALSE(gemma.is_swa(5));
+
+  const auto& nemotron = builtin().find("nemotron-3-nano-30b-a3b")->spec;
+  CHECK(nemotron.is_recurrent(0));
+  CHECK(nemotron.n_ff(0) == 0);
+  CHECK(nemotron.n_ff(1) == 1856);
+  CHECK(nemotron.n_head_kv(5) == 2);
+
+  const auto& mamba = builtin().find("mamba-130m")->spec;
+  CHECK(mamba.recurrent_layers.size() == 24);
+  CHECK(mamba.ssm->dt_rank == 48);
+
+  CHECK(builtin().find("gpt-oss-20b")->spec.native_type == FileType::MXFP4_MOE);
+  CHECK(builtin().find("sdxl")->components.size() == 4);
+  CHECK(builtin().find("whisper-tiny")->whisper->n_audio_ctx == 1500);
+}
+
+TEST_CASE("an entry that is wrong is one sentence with file, position, entry and field", "[formats][catalogue]")
+{
+  CHECK(problem("[]") == "my.json:1:1: an object is expected at the top");
+  CHECK(problem("{\"models\": []}") == "my.json:1:1: \"schema\": \"canirun.models/1\" is expected");
+  CHECK(problem("{\"schema\": \"canirun.models/2\", \"models\": []}") ==
+        "my.json:1:12: \"schema\": \"canirun.models/1\" is expected, not 'canirun.models/2'");
+  CHECK(problem(with_entry("{}")) == "my.json:1:43: 'id' is missing");
+  CHECK(problem(with_entry(R"({"id": "a", "n_layers": 3})")) == "my.json:1:67: 'a': field 'n_layers': a model has no such field");
+  CHECK(problem(with_entry(R"({"id": "a", "n_embd": "x"})")) ==
+        "my.json:1:65: 'a': field 'n_embd': a whole number of at least 0 is expected, this is a string");
+  CHECK(problem(with_entry(R"({"id": "a", "n_embd": 5000000000})")) == "my.json:1:65: 'a': field 'n_embd': 5000000000 is too large");
+  CHECK(problem(with_entry(R"({"id": "a", "kind": "poem"})")) ==
+        "my.json:1:63: 'a': field 'kind': 'poem' is not one of text, embedding, image, video, audio");
+  CHECK(problem(with_entry(R"({"id": "a", "arch": "llama", "n_layer": 2, "n_embd": 64, "n_vocab": 9, "n_ff": [1, 2, 3]})")) ==
+        "my.json:1:43: 'a': n_ff: 3 numbers for 2 layers");
+  CHECK(problem(with_entry(std::string(k_small) + "," + std::string(k_small))) ==
+        "my.json: two models are called 'tiny-1b' and 'tiny-1b'");
+}
+
+TEST_CASE("a user's file adds models and replaces those it names", "[formats][catalogue]")
+{
+  auto base = Catalogue::parse(with_entry(std::string(k_small) + R"(, {"id": "b", "n_params": 5, "aliases": ["bee", "tiny"]})"), "base");
+  auto mine = Catalogue::parse(with_entry(R"({"id": "B", "n_params": 7}, {"id": "c", "n_params": 9, "aliases": ["tiny"]})"), "mine");
+  REQUIRE(base);
+  REQUIRE(mine);
+  base->merge(std::move(*mine));
+  CHECK(base->entries().size() == 3);
+  CHECK(base->find("b")->spec.n_params == 7);
+  CHECK(base->find("tiny")->spec.id == "c");
+}
+
+TEST_CASE("data files are looked for where the environment says", "[formats][catalogue]")
+{
+  const std::filesystem::path extra[] = {"x.json"};
+  const auto paths = data_paths("models.json", {"/data", "/xdg", "/home/me"}, extra);
+  CHECK(paths.replaces == DataFile{"/data/models.json", false});
+  CHECK(paths.additions == std::vector<DataFile>{{"/xdg/canirun/models.json", false}, {"x.json", true}});
+  CHECK(data_paths("gpus.json", {"", "", "/home/me"}, {}).additions ==
+        std::vector<DataFile>{{"/home/me/.config/canirun/gpus.json", false}});
+  CHECK_FALSE(data_paths("gpus.json", {}, {}).replaces);
+  CHECK(data_paths("gpus.json", {}, {}).additions.empty());
+}
+
+TEST_CASE("a file that a user names and that is not there is an error", "[formats][catalogue]")
+{
+  const std::filesystem::path extra[] = {"/no/such/models.json"};
+  const auto catalogue = load_catalogue({}, extra);
+  REQUIRE_FALSE(catalogue);
+  CHECK(catalogue.error().message == "cannot read '/no/such/models.json': No such file or directory");
+}

@@ -1,0 +1,172 @@
+#include "canirun/core/evaluate.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "best_quant.hpp"
+#include "command.hpp"
+#include "placement_search.hpp"
+
+namespace canirun {
+
+namespace {
+
+std::string gib(Bytes b) { return fmt::format("{:.1f} GiB", to_gib(b).value); }
+
+/// The file types of the listing. A file has one: its own.
+std::vector<FileType> types_of(const ModelSpec& model, const Question& question)
+{
+  if (!model.tensors.empty()) return {model.file_type.value_or(FileType::F16)};
+  if (!question.quants.empty()) return question.quants;
+  const auto defaults = default_file_types();
+  std::vector<FileType> types(defaults.begin(), defaults.end());
+  if (model.native_type && std::ranges::find(types, *model.native_type) == types.end()) types.push_back(*model.native_type);
+  return types;
+}
+
+/// Where a file of this row would be: the file itself, or a name that says which one to get.
+std::string file_of(const ModelSpec& model, const ModelFacts& facts, FileType quant)
+{
+  if (!model.tensors.empty() && facts.source != "catalogue") return facts.source;
+  return fmt::format("{}-{}.gguf", model.id, name(quant));
+}
+
+std::vector<DeviceReport> device_reports(const Machine& machine, const Trial& trial)
+{
+  std::vector<DeviceReport> devices;
+  for (std::size_t i = 0; i < trial.placement.gpus.size(); ++i) {
+    const auto gpu = trial.placement.gpus[i];
+    devices.push_back({fmt::format("gpu{}", gpu), machine.hardware->gpus[gpu].name, trial.memory.gpus[i], machine.gpu_budget[gpu]});
+  }
+  devices.push_back({"host", machine.hardware->cpu.model, trial.memory.host, trial.room.host_budget});
+  return devices;
+}
+
+/// What a person should know about this row besides its figures.
+std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, const Question& question)
+{
+  std::vector<std::string> notes;
+  const auto& p = trial.placement;
+  if (p.gpus.size() > 1) notes.push_back(fmt::format("needs {} GPUs", p.gpus.size()));
+  if (trial.fits && p.n_cpu_moe > 0) {
+    notes.push_back(fmt::format("experts of {} of {} layers stay in RAM", std::min(p.n_cpu_moe, p.n_layers), p.n_layers));
+  } else if (trial.fits && p.mode == Placement::Mode::split) {
+    notes.push_back(fmt::format("{} of {} layers stay in RAM", p.n_layers + 1 - p.n_gpu_layers, p.n_layers));
+  }
+  if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
+    notes.push_back("flash attention is off with this placement");
+  }
+  if (!trial.memory.compute_known) notes.push_back("compute buffers are not known for this family: weights and caches only");
+  if (trial.fits && question.budget == BudgetKind::capacity) {
+    auto now = question;
+    now.budget = BudgetKind::free;
+    const auto machine_now = examine(*subject.machine.hardware, now);
+    if (headroom(machine_now, p, trial.memory).share < 0) {
+      Bytes used;
+      for (const auto g : p.gpus) used += saturating_sub(subject.machine.gpu_budget[g], machine_now.gpu_budget[g]);
+      const auto ram = saturating_sub(subject.machine.host_budget, machine_now.host_budget);
+      notes.push_back(p.gpus.empty() || used.count == 0
+                          ? fmt::format("fits, but not now: {} of RAM are in use", gib(ram))
+                          : fmt::format("fits, but not now: {} of the GPU and {} of RAM are in use", gib(used), gib(ram)));
+    }
+  }
+  return notes;
+}
+
+QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial)
+{
+  QuantReport row;
+  const auto& model = subject.model;
+  row.quant = quant;
+  if (!model.tensors.empty() && !model.file_type) row.quant_label = "mixed";
+  row.grade = trial.grade;
+  row.fits = trial.fits;
+  row.file_bytes = model.file_bytes > 0 ? Bytes{model.file_bytes} : subject.plan.total_bytes();
+  row.bits_per_weight = subject.plan.bits_per_weight();
+  row.placement = trial.placement;
+  row.flash_attn = trial.memory.flash_attn;
+  row.compute_known = trial.memory.compute_known;
+  row.memory = trial.memory.total();
+  row.devices = device_reports(subject.machine, trial);
+  row.speed = trial.speed;
+  if (trial.fits) {
+    row.command = llama_server_command(
+        {model, file_of(model, facts, quant), subject.workload, trial.placement, *subject.machine.hardware});
+  }
+  return row;
+}
+
+ModelReport header(const ModelSpec& model, const ModelFacts& facts, const Workload& workload)
+{
+  ModelReport report;
+  report.id = model.id;
+  report.name = model.name;
+  report.source = facts.source;
+  report.kind = model.kind;
+  report.tasks = facts.tasks;
+  report.n_params = model.n_params;
+  report.n_params_active = model.n_params_active;
+  report.n_ctx_train = model.n_ctx_train;
+  report.n_ctx = resolve(workload, model).n_ctx;
+  report.release = facts.release;
+  report.license = facts.license;
+  report.provider = facts.provider;
+  report.family = facts.family;
+  return report;
+}
+
+std::vector<std::string> model_notes(const ModelSpec& model, const ModelReport& report, const Machine& machine, const Question& question)
+{
+  std::vector<std::string> notes;
+  if (question.workload.n_ctx > 0 && model.n_ctx_train > 0 && question.workload.n_ctx > model.n_ctx_train) {
+    notes.push_back(fmt::format("{} tokens of context are more than the {} it was trained on", report.n_ctx, model.n_ctx_train));
+  }
+  if (machine.host_budget.count == 0) notes.push_back("no RAM may be used: its size is unknown (--ram) or the reserve takes all of it");
+  const bool stated = question.placement.n_gpu_layers.value_or(0) != 0 || question.placement.n_cpu_moe || !question.placement.tensor_split.empty();
+  if (stated && machine.gpus.empty()) notes.push_back("there is no GPU to use: the stated placement has no effect");
+  return notes;
+}
+
+}  // namespace
+
+ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware, const Question& question)
+{
+  auto workload = question.workload;
+  workload.embeddings = workload.embeddings || model.kind == ModelKind::embedding;
+  auto report = header(model, facts, workload);
+  if (const auto why = unplannable(model)) {
+    report.notes.push_back(*why);
+    return report;
+  }
+  const auto machine = examine(hardware, question);
+  report.notes = model_notes(model, report, machine, question);
+
+  // Plans and trials of the rows, kept until the best row is known: only rows that stay get their largest context.
+  struct Row {
+    TensorPlan plan;
+    Trial trial;
+  };
+  std::vector<Row> rows;
+  for (const auto type : types_of(model, question)) {
+    auto& row = rows.emplace_back(Row{tensor_plan(model, type), {}});
+    const Subject subject{model, row.plan, machine, workload};
+    row.trial = find_placement(subject, question.placement);
+    report.quants.push_back(graded_row(subject, facts, type, row.trial));
+  }
+  report.best = best_quant(report.quants);
+  if (!report.best) return report;
+  report.grade = report.quants[*report.best].grade.letter;
+  if (question.best_only) {
+    report.quants = {std::move(report.quants[*report.best])};
+    rows = {std::move(rows[*report.best])};
+    report.best = 0;
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Subject subject{model, rows[i].plan, machine, workload};
+    report.quants[i].max_ctx = max_context(subject, rows[i].trial);
+    report.quants[i].notes = notes_of(subject, rows[i].trial, question);
+  }
+  return report;
+}
+
+}  // namespace canirun

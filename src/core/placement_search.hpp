@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "canirun/core/grade.hpp"
+#include "canirun/core/memory.hpp"
+#include "canirun/core/speed.hpp"
+#include "machine.hpp"
+
+/// \file
+/// Finds where the layers and experts of one file go (docs/grading.md, "Placement").
+
+namespace canirun {
+
+/// One way to run a model, measured by the chain: memory, headroom, speed, grade.
+struct Trial {
+  Placement placement;
+  MemoryEstimate memory;
+  Headroom room;
+  SpeedEstimate speed;
+  Grade grade;
+  bool fits = false;
+};
+
+/// What stays the same over all trials of one file.
+struct Subject {
+  const ModelSpec& model;
+  const TensorPlan& plan;
+  const Machine& machine;
+  Workload workload;
+
+  std::uint32_t n_layer_all() const { return model.n_layer + model.n_layer_nextn; }
+  bool speed_applies() const { return model.kind == ModelKind::text; }
+};
+
+/// Memory, fit, speed and grade of one placement.
+Trial try_placement(const Subject& subject, Placement placement);
+
+/// The best automatic placement, or the stated one. When nothing fits, the trial that misses by the least share, Mode::none.
+Trial find_placement(const Subject& subject, const PlacementRequest& request);
+
+/// The largest multiple of 256 tokens up to the trained context that fits with this placement; nothing when none does.
+std::optional<std::uint32_t> max_context(const Subject& subject, const Trial& trial);
+
+}  // namespace canirun

@@ -1,0 +1,125 @@
+#include "canirun/core/speed.hpp"
+
+#include <algorithm>
+
+#include "speed_law.hpp"
+
+namespace canirun {
+
+namespace {
+
+// Spread of measurements about the estimate (docs/speed-model.md: 5th and 95th percentile on hardware held out).
+struct Spread {
+  double low, high;
+};
+constexpr Spread k_gpu_spread{0.70, 1.40};
+constexpr Spread k_cpu_spread{0.65, 1.45};
+constexpr Spread k_assumed_spread{0.55, 1.64};
+constexpr Spread k_prompt_spread{0.58, 1.72};
+
+// A prompt rate is that of llama-bench's pp512.
+constexpr std::uint32_t k_bench_prompt = 512;
+// Below this many tokens llama.cpp computes weights in RAM on the CPU (ggml-cuda.cu: min_batch_size of offload_op).
+constexpr double k_stream_tokens = 32;
+
+struct Device {
+  TokenWork work;
+  std::optional<GpuRates> gpu;  ///< Nothing: the host.
+};
+
+bool has_work(const TokenWork& work) { return work.resident_bytes > 0 || work.cache_bytes > 0; }
+
+SpeedLimit largest(const TokenTime& t)
+{
+  const auto most = std::max({t.memory, t.compute, t.launch, t.transfer});
+  if (most == t.memory) return SpeedLimit::memory_bandwidth;
+  if (most == t.compute) return SpeedLimit::compute;
+  return most == t.launch ? SpeedLimit::launch : SpeedLimit::transfer;
+}
+
+/// Rate from a time for each spread; the high end of the rate is the short end of the time.
+Range rate(double tokens, double seconds, double fast_seconds, double slow_seconds)
+{
+  return {tokens / slow_seconds, tokens / seconds, tokens / fast_seconds};
+}
+
+}  // namespace
+
+SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
+                             const HardwareProfile& hardware)
+{
+  SpeedEstimate estimate;
+  const auto& c = speed_constants();
+  const auto shape = resolve(workload, model);
+  const auto depth = workload.depth < 0 ? shape.n_ctx_seq / 2
+                                        : static_cast<std::uint32_t>(std::min<std::int64_t>(workload.depth, shape.n_ctx_seq));
+  const bool flash_attn = workload.flash_attn != FlashAttention::off;
+
+  auto work = token_work(model, plan, workload, placement, depth);
+  const auto cpu = cpu_rates(hardware);
+  const auto cpu_spread = cpu.assumed ? k_assumed_spread : k_cpu_spread;
+  std::vector<Device> devices;
+  bool measured = true;
+  for (std::size_t i = 0; i < placement.gpus.size(); ++i) {
+    if (!has_work(work[i])) continue;
+    const auto& gpu = hardware.gpus[placement.gpus[i]];
+    const auto rates = gpu_rates(gpu, placement.backend);
+    if (!rates) return estimate;  // a device of unknown bandwidth: no figure is better than a guess
+    measured = measured && gpu.bandwidth->confidence == FigureConfidence::measured;
+    devices.push_back({std::move(work[i]), rates});
+  }
+  const bool host_works = has_work(work.back());
+  if (host_works) devices.push_back({std::move(work.back()), std::nullopt});
+
+  TokenTime parts;
+  double fast = 0, slow = 0;
+  for (const auto& d : devices) {
+    const auto t = d.gpu ? token_time(d.work, *d.gpu, c, flash_attn) : token_time(d.work, cpu, c);
+    const auto spread = d.gpu ? k_gpu_spread : cpu_spread;
+    parts.memory += t.memory;
+    parts.compute += t.compute;
+    parts.launch += t.launch;
+    fast += t.total() / spread.high;
+    slow += t.total() / spread.low;
+  }
+  // Activations cross once between neighbours; experts in RAM are visited twice in each of their layers.
+  if (devices.size() > 1) {
+    const bool experts = placement.n_cpu_moe > 0 && devices.front().gpu;
+    const auto crossings = static_cast<double>(devices.size() - 1) + (experts ? 2.0 * std::min(placement.n_cpu_moe, model.n_layer) : 0);
+    parts.transfer = crossings * c.transfer;
+    fast += parts.transfer;
+    slow += parts.transfer;
+  }
+  if (parts.total() <= 0) return estimate;
+  estimate.generation_tps = rate(1, parts.total(), fast, slow);
+  estimate.limited_by = largest(parts);
+  if (host_works && cpu.assumed) estimate.basis = SpeedBasis::assumed;
+  else if (measured) estimate.basis = SpeedBasis::measured;
+
+  const auto prompt_seconds = [&](double n) -> std::optional<double> {
+    double sum = 0;
+    for (const auto& d : devices) {
+      if (d.gpu && d.gpu->matrix <= 0) return std::nullopt;
+      if (d.gpu) {
+        sum += prompt_time(d.work, *d.gpu, c, n, shape.n_ubatch);
+        continue;
+      }
+      auto seconds = prompt_time(d.work, cpu, c, n, shape.n_ubatch);
+      const auto& first = devices.front();
+      if (first.gpu && n >= k_stream_tokens) seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, n, shape.n_ubatch));
+      sum += seconds;
+    }
+    return sum;
+  };
+  const double n_bench = std::min(k_bench_prompt, shape.n_ctx_seq);
+  if (const auto seconds = prompt_seconds(n_bench)) {
+    estimate.prompt_tps = rate(n_bench, *seconds, *seconds / k_prompt_spread.high, *seconds / k_prompt_spread.low);
+  }
+  if (const auto seconds = prompt_seconds(depth > 0 ? depth : n_bench)) {
+    estimate.time_to_first_token_s = Range{*seconds / k_prompt_spread.high + fast, *seconds + parts.total(),
+                                           *seconds / k_prompt_spread.low + slow};
+  }
+  return estimate;
+}
+
+}  // namespace canirun

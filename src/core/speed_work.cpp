@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "cache.hpp"
+#include "speed_law.hpp"
+
+namespace canirun {
+
+QuantFamily quant_family(TensorType type)
+{
+  switch (type) {
+    case TensorType::f32: case TensorType::f16: case TensorType::bf16: case TensorType::f64: return QuantFamily::floating;
+    case TensorType::q2_K: case TensorType::q3_K: case TensorType::q4_K: case TensorType::q5_K: case TensorType::q6_K:
+    case TensorType::q8_K: return QuantFamily::k;
+    case TensorType::iq1_s: case TensorType::iq1_m: case TensorType::iq2_xxs: case TensorType::iq2_xs: case TensorType::iq2_s:
+    case TensorType::iq3_xxs: case TensorType::iq3_s: case TensorType::iq4_xs: case TensorType::tq1_0: case TensorType::tq2_0:
+    case TensorType::q1_0: case TensorType::q2_0: return QuantFamily::iq;
+    default: return QuantFamily::legacy;  // q4_0 … q8_0, iq4_nl, mxfp4, nvfp4: one scale a block and a table at most
+  }
+}
+
+namespace {
+
+/// Index into the work of the device that reads layer `il`; the host is the last.
+std::size_t device_index(const Placement& placement, std::uint32_t il, std::uint32_t n_layer_all)
+{
+  return placement.device_of_layer(il, n_layer_all).value_or(placement.gpus.size());
+}
+
+/// Share of an expert stack that one token reads.
+double expert_share(const ModelSpec& model)
+{
+  if (!model.moe || model.moe->n_expert == 0) return 1;
+  return static_cast<double>(model.moe->n_expert_used) / static_cast<double>(model.moe->n_expert);
+}
+
+void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const TensorPlan& plan, const Placement& placement)
+{
+  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
+  const auto host = placement.gpus.size();
+  const auto share = expert_share(model);
+  for (const auto& t : plan.tensors) {
+    // Of the input tables a token reads one row; a tied table is read whole where the output layer is.
+    if (!t.loaded || (t.place == TensorPlace::input && !t.duplicated_output)) continue;
+    const bool output = t.place != TensorPlace::repeating;
+    auto device = device_index(placement, output ? n_layer_all : t.layer, n_layer_all);
+    if (t.expert && placement.experts_on_host(t.layer)) device = host;
+    auto& w = work[device];
+    const auto bytes = static_cast<double>(t.bytes().count);
+    const auto active = t.expert ? share : 1.0;
+    const auto family = static_cast<std::size_t>(quant_family(t.type));
+    w.bytes[family] += active * bytes;
+    w.weights[family] += active * static_cast<double>(t.n_elements());
+    w.resident_bytes += bytes;
+    if (t.expert) w.expert_weights += active * static_cast<double>(t.n_elements());
+  }
+}
+
+/// Tokens of cache that one new token reads in a layer.
+double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t depth, double cells_per_token)
+{
+  double n = depth;
+  if (t.swa && model.swa) n = std::min<double>(n, model.swa->window);
+  const bool sparse = t.kind == CacheKind::k && model.mla && model.mla->indexer_top_k > 0;
+  if (sparse) n = std::min<double>(n, model.mla->indexer_top_k);
+  return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
+}
+
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload, const Placement& placement,
+                std::uint32_t depth)
+{
+  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
+  const auto shape = resolve(workload, model);
+  for (const auto& t : cache_tensors(model, workload, shape, workload.flash_attn != FlashAttention::off)) {
+    auto device = device_index(placement, t.layer, n_layer_all);
+    const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
+    if (!workload.offload_kqv && !state) device = placement.gpus.size();
+    auto& w = work[device];
+    if (state) {  // read and written, one sequence
+      w.cache_bytes += 2.0 * static_cast<double>(row_size(t.type, t.ne[0]).count);
+      continue;
+    }
+    const auto cells_per_token = t.kind == CacheKind::compressed && shape.n_ctx_seq > 0
+                                     ? std::min(1.0, static_cast<double>(t.ne[1]) / shape.n_ctx_seq)
+                                     : 1.0;
+    const auto cells = tokens_read(model, t, depth, cells_per_token);
+    w.cache_bytes += cells * static_cast<double>(row_size(t.type, t.ne[0]).count);
+    if (t.kind != CacheKind::k && t.kind != CacheKind::compressed) continue;
+    // Scores and weighted sum: 2 multiply-adds for each query head and element of its key.
+    const double width = model.mla ? static_cast<double>(t.ne[0]) : static_cast<double>(model.head_dim_k);
+    const double flops = 4.0 * static_cast<double>(model.n_head(t.layer)) * width;
+    w.attention_flops += flops * cells;
+    if (depth > 0) w.attention_flops_token += flops * cells / depth;
+  }
+}
+
+}  // namespace
+
+std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
+                                  std::uint32_t depth)
+{
+  std::vector<TokenWork> work(placement.gpus.size() + 1);
+  for (auto& w : work) w.expert_share = expert_share(model);
+  add_weights(work, model, plan, placement);
+  add_caches(work, model, workload, placement, depth);
+  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    auto& w = work[device_index(placement, il, n_layer_all)];
+    w.layers += 1;
+    if (model.is_recurrent(il)) w.recurrent_layers += 1;
+    if (model.is_moe(il)) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
+  }
+  return work;
+}
+
+}  // namespace canirun

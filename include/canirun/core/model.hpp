@@ -38,6 +38,9 @@ enum class ModelKind { text, embedding, image, video, audio };
 /// How sure the figures of a catalogue entry are.
 enum class Confidence { exact, recalled_exact, published, derived };
 
+/// How an embedding model makes one vector of a text (GGUF pooling_type).
+enum class Pooling { none, mean, cls, last, rank };
+
 enum class QkNorm { none, per_head, full_width, per_head_each };  ///< per_head: one vector of head_dim for all heads.
 enum class OutGate { none, full, per_head, separate };            ///< A gate on the attention's output.
 
@@ -167,6 +170,7 @@ struct ModelSpec {
 
   bool tied_embeddings = false;  ///< No output.weight: the token embedding serves.
   bool causal = true;
+  Pooling pooling = Pooling::none;  ///< GGUF pooling_type: 0 none, 1 mean, 2 cls, 3 last, 4 rank.
   bool ffn_gated = true;
   bool ffn_bias = false;
   bool norm_bias = false;

@@ -288,6 +288,17 @@ void Builder::finish(Ref embd, Ref logits)
   expand(logits ? logits : embd);
   if (logits) set_output(logits);
   set_output(embd);
+  if (!request_.embeddings) return;
+  // build_pooling
+  auto pooled = embd;
+  if (model_.pooling == Pooling::mean) {
+    const auto weights = input(TensorType::f32, n_tokens_, n_seqs());
+    pooled = mul_mat(cont(transpose(embd)), weights);
+  } else if (model_.pooling != Pooling::none) {
+    pooled = get_rows(embd, input(TensorType::i32, n_seqs()));
+  }
+  expand(pooled);
+  set_output(pooled);
 }
 
 void Builder::finish_lm(Ref cur, Norm kind)

@@ -7,8 +7,15 @@
 
 namespace canirun {
 
+// gemma.cpp
+void build_gemma(Builder& b);
+void build_gemma2(Builder& b);
+void build_gemma3(Builder& b);
+void build_gemma_embedding(Builder& b);
 // llama.cpp
 void build_llama(Builder& b);
+// phi3.cpp
+void build_phi3(Builder& b);
 // qwen.cpp
 void build_qwen2(Builder& b);
 void build_qwen3(Builder& b);

@@ -9,7 +9,12 @@ namespace {
 
 // clang-format off
 constexpr std::array k_architectures{
+    Architecture{"gemma", build_gemma},
+    Architecture{"gemma2", build_gemma2},
+    Architecture{"gemma3", build_gemma3},
+    Architecture{"gemma-embedding", build_gemma_embedding},
     Architecture{"llama", build_llama},
+    Architecture{"phi3", build_phi3},
     Architecture{"qwen2", build_qwen2},
     Architecture{"qwen3", build_qwen3},
     Architecture{"qwen3moe", build_qwen3moe},

@@ -70,4 +70,51 @@ inline ModelSpec qwen3_30b_a3b()
   return m;
 }
 
+/// Sliding layers but each `period`th.
+inline SwaSpec sliding(std::uint32_t window, std::uint32_t n_layer, std::uint32_t period)
+{
+  SwaSpec swa;
+  swa.window = window;
+  for (std::uint32_t il = 0; il < n_layer; ++il) swa.local.push_back(il % period != period - 1);
+  return swa;
+}
+
+inline ModelSpec gemma_2b()
+{
+  auto m = decoder("gemma", 18, 2048, 8, 1, 256, 16384, 256000);
+  m.tied_embeddings = true;
+  return m;
+}
+
+inline ModelSpec gemma_2_9b()
+{
+  auto m = decoder("gemma2", 42, 3584, 16, 8, 256, 14336, 256000);
+  m.tied_embeddings = true;
+  m.swa = sliding(4096, 42, 2);
+  return m;
+}
+
+inline ModelSpec gemma_3_12b()
+{
+  auto m = decoder("gemma3", 48, 3840, 16, 8, 256, 15360, 262208);
+  m.tied_embeddings = true;
+  m.attn.qk_norm = QkNorm::per_head;
+  m.swa = sliding(1024, 48, 6);
+  return m;
+}
+
+inline ModelSpec embeddinggemma_300m()
+{
+  auto m = decoder("gemma-embedding", 24, 768, 3, 1, 256, 1152, 262144);
+  m.kind = ModelKind::embedding;
+  m.tied_embeddings = true;
+  m.causal = false;
+  m.attn.qk_norm = QkNorm::per_head;
+  m.swa = sliding(512, 24, 6);
+  m.pooling = Pooling::mean;
+  return m;
+}
+
+inline ModelSpec phi_3_5_mini() { return decoder("phi3", 32, 3072, 32, 32, 96, 8192, 32064); }
+
 }  // namespace canirun

@@ -1,0 +1,42 @@
+#include <map>
+
+#include "canirun/core/tensor_plan.hpp"
+#include "canirun/formats/catalogue.hpp"
+#include "catch.hpp"
+
+using namespace canirun;
+
+namespace {
+
+/// Tensors that GGUF files have and published counts do not: long and short rope factors, per-layer rope frequencies.
+std::uint64_t uncounted(const TensorPlan& plan)
+{
+  std::uint64_t n = 0;
+  for (const auto& t : plan.tensors) {
+    if (t.name.starts_with("rope_f")) n += t.n_elements();
+  }
+  return n;
+}
+
+/// Published counts that differ from what llama.cpp counts, and by how much.
+const std::map<std::string, std::int64_t> k_known_differences{};
+
+}  // namespace
+
+TEST_CASE("the plan of every exact catalogue entry has the published number of parameters", "[catalogue][plan]")
+{
+  const auto catalogue = Catalogue::builtin();
+  REQUIRE(catalogue);
+  std::size_t planned = 0;
+  for (const auto& entry : catalogue->entries()) {
+    const auto& spec = entry.spec;
+    if (entry.confidence != Confidence::exact || unplannable(spec) || spec.kind != ModelKind::text) continue;
+    ++planned;
+    const auto plan = tensor_plan(spec, FileType::F16);
+    CAPTURE(spec.id, spec.arch);
+    const auto known = k_known_differences.find(spec.id);
+    const auto difference = static_cast<std::int64_t>(plan.n_params() - uncounted(plan)) - static_cast<std::int64_t>(spec.n_params);
+    CHECK(difference == (known == k_known_differences.end() ? 0 : known->second));
+  }
+  CHECK(planned > 100);
+}

@@ -4,7 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "canirun/formats/catalogue.hpp"
+#include "canirun/core/result.hpp"
+#include "canirun/formats/data_paths.hpp"
 #include "json_tree.hpp"
 
 /// \file

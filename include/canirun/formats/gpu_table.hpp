@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "canirun/core/hardware.hpp"
 #include "canirun/core/result.hpp"
+#include "canirun/formats/data_paths.hpp"
 
 /// \file
 /// The GPU table `data/gpus.json` (canirun.gpus/1): published figures of cards, for `--gpu` and for what drivers do not report.
@@ -23,15 +25,21 @@ struct GpuEntry {
   std::uint32_t year = 0;
   std::vector<double> vram_gib;
   std::optional<double> bandwidth_gbs;
+  std::vector<double> bandwidth_variants;  ///< All that is sold under the name, where it differs.
   std::optional<double> fp32_tflops;
-  std::optional<double> fp16_tflops;
+  std::optional<double> fp16_tflops;  ///< Dense, with the accumulator that `fp16_basis` says.
+  std::string fp16_basis;
   std::optional<double> tdp_w;
   bool unified = false;
+  std::uint32_t dies = 1;             ///< A board of several GPUs: sizes and rates are the board's, programs see the dies.
   std::vector<std::string> pci_ids;
-  std::string compute_capability;
+  std::string compute_capability;  ///< NVIDIA.
+  std::string gfx_target;          ///< AMD.
   std::vector<std::string> aliases;
-  std::string confidence;
+  std::string confidence;          ///< "cross-checked", "single-source" or "recalled".
   std::vector<std::string> sources;
+  std::vector<std::string> disagreement;  ///< What other tables say.
+  std::string notes;
 };
 
 struct GpuMatch {
@@ -44,8 +52,13 @@ class GpuTable {
   static Result<GpuTable> builtin();
   static Result<GpuTable> parse(std::string_view json, std::string_view file);
 
+  /// Entries of `other` are added; those with an id that exists replace it.
+  void merge(GpuTable other);
+
   std::span<const GpuEntry> entries() const { return entries_; }
-  const GpuEntry* find_pci(std::string_view pci_id, std::optional<Bytes> vram) const;
+  /// By PCI id ("10de:2684"). AMD shares ids between cards: `vram` picks the one with the nearest size, `name` (the driver's)
+  /// goes before it.
+  const GpuEntry* find_pci(std::string_view pci_id, std::optional<Bytes> vram, std::string_view name = {}) const;
   const GpuEntry* find_id(std::string_view id) const;
   /// A card as people type it: "RTX 4090", "4090:24G", "2x RTX 3090", "M3 Max 64GB" (interfaces.md "GPU lookup").
   /// `ram` sizes a unified GPU that has no size of its own. Errors: not_found with suggestions, invalid_argument with the choices.
@@ -56,11 +69,14 @@ class GpuTable {
   std::vector<GpuEntry> entries_;
 };
 
-/// The card as a device of a machine, every figure with source "table:<id>".
+/// The whole table: compiled in or replaced, then each addition (see load_catalogue).
+Result<GpuTable> load_gpu_table(const DataEnvironment& environment, std::span<const std::filesystem::path> extra);
+
+/// The card as a device of a machine, every figure with source "table:<id>". Of a board with several dies: one of them, `vram` its own.
 Gpu to_gpu(const GpuEntry& entry, Bytes vram);
 
-/// Fills bandwidth and FLOPS of the profile's GPUs from the table, by PCI id and memory size; reported figures win and the
-/// table's stay beside them as alternatives.
+/// Fills architecture, bandwidth and FLOPS of the profile's GPUs from the table, by PCI id, name and memory size; reported figures
+/// win and the table's stay beside them as alternatives.
 void fill_from_table(HardwareProfile& profile, const GpuTable& table);
 
 }  // namespace canirun

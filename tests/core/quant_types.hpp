@@ -17,7 +17,7 @@
 namespace canirun::testing {
 
 struct QuantRecord {
-  std::string model;
+  std::string model, arch;
   FileType file_type = FileType::F16;
   bool imatrix = false;
   std::uint64_t n_params = 0;
@@ -36,6 +36,7 @@ inline std::vector<QuantRecord> read_quant_records(const std::string& path)
     QuantRecord r;
     std::string type, imatrix, n_params, bytes;
     std::getline(fields, r.model, ',');
+    std::getline(fields, r.arch, ',');
     std::getline(fields, type, ',');
     std::getline(fields, imatrix, ',');
     std::getline(fields, n_params, ',');

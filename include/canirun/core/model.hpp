@@ -87,9 +87,6 @@ struct MlaSpec {
   std::uint32_t qk_rope_head_dim = 0;
   std::uint32_t qk_nope_head_dim = 0;
   std::uint32_t v_head_dim = 0;
-  /// The cache holds the latent (one head of kv_lora_rank + qk_rope_head_dim, no V): GGUF has attention.key_length_mla. MiniCPM3 is
-  /// false: it caches full heads of head_dim_k and head_dim_v.
-  bool absorbed = true;
   std::uint32_t indexer_n_head = 0;  ///< 0 = no indexer.
   std::uint32_t indexer_head_dim = 0;
   std::uint32_t indexer_top_k = 0;
@@ -219,7 +216,9 @@ struct ModelSpec {
   std::uint64_t n_embd_k_gqa(std::size_t il) const;
   std::uint64_t n_embd_v_gqa(std::size_t il) const;
   std::uint64_t n_embd_v_gqa_max() const;
-  bool is_mla() const { return mla && mla->absorbed && mla->kv_lora_rank > 0; }
+  /// The cache holds latents (one head of kv_lora_rank + qk_rope_head_dim, no V): GGUF has attention.key_length_mla. MiniCPM3, PLM and
+  /// old DeepSeek-V2 files cache full heads instead.
+  bool is_mla() const { return mla && mla->kv_lora_rank > 0 && head_dim_k == mla->kv_lora_rank + mla->qk_rope_head_dim; }
 
   bool is_recurrent(std::size_t il) const;
   bool is_swa(std::size_t il) const;

@@ -20,5 +20,39 @@ void build_phi3(Builder& b);
 void build_qwen2(Builder& b);
 void build_qwen3(Builder& b);
 void build_qwen3moe(Builder& b);
+// deepseek.cpp
+void build_deepseek(Builder& b);
+void build_deepseek2_ocr(Builder& b);
+// deepseek2.cpp
+void build_deepseek2(Builder& b);
+void build_mistral4(Builder& b);
+// dots1.cpp
+void build_dots1(Builder& b);
+// bailing.cpp
+void build_bailingmoe(Builder& b);
+void build_bailingmoe2(Builder& b);
+// hunyuan.cpp
+void build_hunyuan_dense(Builder& b);
+void build_hunyuan_moe(Builder& b);
+// ernie.cpp
+void build_ernie4_5(Builder& b);
+void build_ernie4_5_moe(Builder& b);
+// glm.cpp
+void build_chatglm(Builder& b);
+void build_glm4(Builder& b);
+void build_glm4moe(Builder& b);
+// dbrx.cpp
+void build_dbrx(Builder& b);
+// arctic.cpp
+void build_arctic(Builder& b);
+// minicpm3.cpp
+void build_minicpm3(Builder& b);
+void build_plm(Builder& b);
+// gpt_oss.cpp
+void build_gpt_oss(Builder& b);
+// llama4.cpp
+void build_llama4(Builder& b);
+// grok.cpp
+void build_grok(Builder& b);
 
 }  // namespace canirun

@@ -1,0 +1,18 @@
+#include "arch/decoder.hpp"
+#include "arch/families.hpp"
+
+namespace canirun {
+
+/// models/hunyuan-vl.cpp; the graph of hunyuan-dense too.
+void build_hunyuan_dense(Builder& b) { decoder(b, {.head_norm = HeadNorm::after_rope}); }
+
+/// models/hunyuan-moe.cpp: every layer has a shared expert beside the routed ones.
+void build_hunyuan_moe(Builder& b)
+{
+  constexpr FeedForward experts = [](Builder& builder, Ref cur, std::uint32_t il) {
+    return expert_ffn(builder, cur, il, {.norm_weights = true});
+  };
+  decoder(b, {.head_norm = HeadNorm::after_rope, .feed_forward = experts});
+}
+
+}  // namespace canirun

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <map>
+
+#include "arch/arch.hpp"
+#include "canirun/core/tensor_plan.hpp"
+#include "canirun/formats/catalogue.hpp"
+#include "catch.hpp"
+
+using namespace canirun;
+
+namespace {
+
+/// The model with the fewest layers of each architecture that has a graph.
+std::map<std::string, ModelSpec> smallest_models()
+{
+  std::map<std::string, ModelSpec> models;
+  const auto catalogue = Catalogue::builtin().value();
+  for (const auto& entry : catalogue.entries()) {
+    if (unplannable(entry.spec) || !has_graph(entry.spec)) continue;
+    const auto [found, is_new] = models.try_emplace(entry.spec.arch, entry.spec);
+    if (!is_new && entry.spec.n_layer < found->second.n_layer) found->second = entry.spec;
+  }
+  return models;
+}
+
+void check_shapes(const Graph& graph)
+{
+  for (const auto id : graph.nodes) {
+    const auto& t = graph.tensors[static_cast<std::size_t>(id)];
+    const auto src = [&](std::size_t i) -> const GraphTensor& { return graph.tensors[static_cast<std::size_t>(t.src[i])]; };
+    if (t.op == Op::mul_mat || t.op == Op::mul_mat_id) REQUIRE(src(0).ne[0] == src(1).ne[0]);
+    if (t.op == Op::add || t.op == Op::mul) {
+      for (std::size_t i = 0; i < 4; ++i) REQUIRE(t.ne[i] % src(1).ne[i] == 0);
+    }
+    if (t.view_src >= 0) REQUIRE(t.view_offs + n_bytes(t) <= n_bytes(graph.tensors[static_cast<std::size_t>(t.view_src)]));
+  }
+}
+
+void check_weights_are_used(const TensorPlan& plan, const Graph& graph)
+{
+  std::vector<bool> used(plan.tensors.size());
+  for (const auto id : graph.leafs) {
+    const auto& t = graph.tensors[static_cast<std::size_t>(id)];
+    if (t.leaf == Leaf::weight) used[static_cast<std::size_t>(t.weight)] = true;
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const auto& t = plan.tensors[i];
+    // Of long and short rope factors the length of the context chooses one.
+    if (!t.loaded || t.name.starts_with("rope_f")) continue;
+    CAPTURE(t.name);
+    CHECK(used[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("graphs of every architecture are consistent and use each weight", "[graph][catalogue]")
+{
+  for (const auto& [arch, model] : smallest_models()) {
+    const auto plan = tensor_plan(model, FileType::Q4_K_M);
+    for (const bool flash_attn : {true, false}) {
+      for (const auto n_seq_max : {1u, 3u}) {
+        CAPTURE(arch, model.id, flash_attn, n_seq_max);
+        Workload workload;
+        workload.n_ctx = 4096;
+        workload.n_seq_max = n_seq_max;
+        GraphRequest request;
+        request.shape = resolve(workload, model);
+        request.flash_attn = flash_attn;
+        const auto graph = build_graph(model, plan, request);
+        check_shapes(graph);
+        check_weights_are_used(plan, graph);
+      }
+    }
+  }
+}

@@ -201,13 +201,16 @@ Ref Builder::output_weight()
 
 Ref Builder::inp_embd(bool scaled)
 {
-  const auto table = weight("token_embd", k_global, {model_.n_embd, model_.n_vocab});
+  const std::uint64_t n_embd = model_.n_embd, n_embd_inp = n_embd * (1 + std::uint64_t{model_.n_deepstack_layers});
+  token_embd_ = weight("token_embd", k_global, {n_embd, model_.n_vocab});
   const auto tokens = input(TensorType::i32, n_tokens_);
-  const auto vectors = input(TensorType::f32, model_.n_embd, n_tokens_);
-  auto cur = get_rows(table, tokens);
+  const auto vectors = input(TensorType::f32, n_embd_inp, n_tokens_);
+  auto cur = get_rows(token_embd_, tokens);
+  if (n_embd_inp != n_embd) cur = pad(cur, n_embd_inp - n_embd);
   // ggml_build_forward_select: both ways to feed the model are in the graph.
   expand(cur);
   expand(vectors);
+  if (n_embd_inp != n_embd) cur = view_2d(cur, n_embd, n_tokens_, at(cur).nb[1], 0);
   if (scaled) cur = scale(cur);
   expand(cur);
   return cur;

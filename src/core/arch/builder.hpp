@@ -119,6 +119,7 @@ class Builder : public GraphOps {
   Ref output_weight();
 
   // --- Inputs (builder.cpp) ----------------------------------------------------------------------------------------------------
+  Ref embedding() const { return token_embd_; }  ///< The table that inp_embd() read: on the host.
   Ref inp_embd(bool scaled = false);  ///< Rows of token_embd; `scaled`: the model has an f_embedding_scale (Granite).
   Ref inp_pos(std::uint64_t per_token = 1);
   Ref inp_out_ids();
@@ -197,6 +198,7 @@ class Builder : public GraphOps {
   TensorPlan* declared_ = nullptr;
   const TensorPlan* plan_ = nullptr;
   std::size_t cursor_ = 0;
+  Ref token_embd_;
   bool complete_ = true;
   std::unordered_map<std::string_view, std::int32_t> files_;  ///< Of a GGUF: tensor by name.
   std::vector<std::int32_t> from_file_;                        ///< Declared index of a file's tensor, or −1.

@@ -54,5 +54,43 @@ void build_gpt_oss(Builder& b);
 void build_llama4(Builder& b);
 // grok.cpp
 void build_grok(Builder& b);
+// dense.cpp
+void build_plain(Builder& b);
+void build_exaone(Builder& b);
+void build_exaone4(Builder& b);
+void build_exaone_moe(Builder& b);
+void build_seed_oss(Builder& b);
+void build_smollm3(Builder& b);
+void build_arcee(Builder& b);
+void build_apertus(Builder& b);
+void build_baichuan(Builder& b);
+void build_orion(Builder& b);
+void build_qwen1(Builder& b);
+void build_mistral3(Builder& b);
+void build_granite(Builder& b);
+void build_diffusion(Builder& b);
+void build_olmo(Builder& b);
+void build_olmo2(Builder& b);
+void build_olmoe(Builder& b);
+void build_bitnet(Builder& b);
+void build_gpt2(Builder& b);
+void build_mpt(Builder& b);
+void build_bloom(Builder& b);
+void build_gptneox(Builder& b);
+void build_falcon(Builder& b);
+void build_starcoder2(Builder& b);
+void build_nemotron(Builder& b);
+void build_phi2(Builder& b);
+void build_stablelm(Builder& b);
+void build_command_r(Builder& b);
+void build_cohere2(Builder& b);
+void build_qwen2moe(Builder& b);
+void build_minimax_m2(Builder& b);
+void build_afmoe(Builder& b);
+void build_hy_v3(Builder& b);
+void build_mimo2(Builder& b);
+void build_step35(Builder& b);
+void build_qwen2vl(Builder& b);
+void build_qwen3vl(Builder& b);
 
 }  // namespace canirun

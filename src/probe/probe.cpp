@@ -1,9 +1,201 @@
 #include "canirun/probe/probe.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+
+#include "probe/driver_sources.hpp"
+#include "probe/gpu_sources.hpp"
+#include "probe/host_sources.hpp"
+#include "probe/identity.hpp"
+#include "probe/merge.hpp"
+
 namespace canirun {
 
-HardwareProfile probe_machine(const ProbeOptions& /*options*/) { return {}; }
+namespace {
 
-int run_probe_child(std::string_view /*source*/) { return 0; }
+bool is_set(const char* variable)
+{
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+/// Does a folder of LD_LIBRARY_PATH hold this library?
+bool in_library_path(std::string_view library)
+{
+  const char* value = std::getenv("LD_LIBRARY_PATH");
+  if (value == nullptr) return false;
+  return std::ranges::any_of(split(value, ':'), [&](auto folder) {
+    return !folder.empty() && ::access((std::string(folder) + "/" + std::string(library)).c_str(), R_OK) == 0;
+  });
+}
+
+/// Did the user name a driver? Then the children start wherever the device nodes are.
+bool drivers_named()
+{
+  constexpr const char* k_variables[] = {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB", "CANIRUN_NVML_LIB"};
+  return std::ranges::any_of(k_variables, is_set) || in_library_path("libvulkan.so.1") || in_library_path("libnvidia-ml.so.1");
+}
+
+/// Is there a device node that a GPU driver made?
+bool has_device_node(const Sysroot& sys)
+{
+  const auto any = [&](std::string_view folder, auto matches) { return std::ranges::any_of(sys.list(folder), matches); };
+  if (any("/dev/dri", [](const std::string& n) { return n.starts_with("renderD"); })) return true;
+  return any("/dev", [](const std::string& n) {
+    return n == "dxg" || n == "kfd" || n.starts_with("nvidia") || n.starts_with("nvhost-") || n.starts_with("mali");
+  });
+}
+
+/// The sources' figures of sleeping cards come from sysfs and the table: opening their driver would wake them (1–3 s).
+struct Sleep {
+  bool nvidia = false;                  ///< All of NVIDIA's cards sleep.
+  std::vector<std::string> drivers;     ///< Patterns of Vulkan manifests that would wake a card, "*nvidia*".
+};
+
+Sleep find_sleeping(std::span<const Facts> facts, std::vector<HardwareNote>& notes)
+{
+  Sleep sleep;
+  for (const auto& f : facts) {
+    if (f.source != "pci") continue;
+    const auto all_sleep = [&](std::uint32_t vendor) {
+      std::size_t cards = 0, asleep = 0;
+      for (const auto& d : f.devices) {
+        if (d.vendor_id != vendor || d.unusable) continue;
+        ++cards;
+        asleep += d.asleep ? 1 : 0;
+      }
+      return cards > 0 && asleep == cards;
+    };
+    sleep.nvidia = all_sleep(k_nvidia);
+    if (sleep.nvidia) sleep.drivers = {"*nvidia*", "*nouveau*", "*nvk*"};
+    if (all_sleep(k_amd)) sleep.drivers.insert(sleep.drivers.end(), {"*radeon*", "*amd*"});
+    for (const auto& d : f.devices) {
+      if (d.asleep && !d.unusable && !d.weak) {
+        notes.push_back({"pci", fmt::format("the GPU at {} is asleep and was not woken; --wake asks its driver", *d.pci_address)});
+      }
+    }
+  }
+  return sleep;
+}
+
+/// What the child of Vulkan must not load, added to what the user has switched off already.
+std::vector<std::string> without_drivers(const std::vector<std::string>& patterns)
+{
+  if (patterns.empty()) return {};
+  const char* set = std::getenv("VK_LOADER_DRIVERS_DISABLE");
+  auto value = set != nullptr && *set != '\0' ? std::string(set) + "," : std::string();
+  return {fmt::format("VK_LOADER_DRIVERS_DISABLE={}{}", value, fmt::join(patterns, ","))};
+}
+
+/// Settings that make a runtime see fewer devices than the probe does, and a user who may not open the device nodes.
+void note_surroundings(const Sysroot& sys, std::vector<HardwareNote>& notes)
+{
+  for (const char* variable : {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "GGML_VK_VISIBLE_DEVICES",
+                               "MESA_VK_DEVICE_SELECT"}) {
+    if (std::getenv(variable) == nullptr) continue;
+    notes.push_back({"environment", fmt::format("{} is set: programs may see fewer GPUs than are listed here", variable)});
+  }
+  for (const auto& node : sys.list("/dev/dri")) {
+    if (!node.starts_with("renderD") || ::access(sys.path("/dev/dri/" + node).c_str(), R_OK | W_OK) == 0) continue;
+    notes.push_back({"drm", fmt::format("this user may not open /dev/dri/{}, so Vulkan shows no device there: add the user to the group render", node)});
+    break;
+  }
+}
+
+class Probe {
+ public:
+  explicit Probe(const ProbeOptions& options) : options_(options), sys_(root(options)) {}
+
+  ProbeTrace run()
+  {
+    if (!options_.no_gpu) {
+      read(PciSource(sys_));
+      start_drivers();
+    }
+    read(HostSource(sys_));
+    read(CpuSource(sys_));
+    read(MemorySource(sys_));
+    if (!options_.no_gpu) {
+      read(AmdgpuSource(sys_));
+      read(KfdSource(sys_));
+      read(NvidiaProcSource(sys_));
+      read(SocSource(sys_));
+      if (nvml_) read(*nvml_);
+      if (vulkan_) read(*vulkan_);
+      note_surroundings(sys_, notes_);
+    }
+    auto merged = merge_with_reasons(facts_);
+    merged.profile.notes.insert(merged.profile.notes.end(), notes_.begin(), notes_.end());
+    for (const auto& f : facts_) trace_.readings.insert(trace_.readings.end(), f.readings.begin(), f.readings.end());
+    trace_.profile = std::move(merged.profile);
+    trace_.decisions.insert(trace_.decisions.end(), merged.decisions.begin(), merged.decisions.end());
+    return std::move(trace_);
+  }
+
+ private:
+  static std::filesystem::path root(const ProbeOptions& options)
+  {
+    const char* captured = std::getenv("CANIRUN_SYSROOT");
+    return options.sysroot == "/" && captured != nullptr && *captured != '\0' ? std::filesystem::path(captured) : options.sysroot;
+  }
+
+  void start_drivers()
+  {
+    // A captured machine's device nodes say nothing about the drivers of this one: those count only when they are named.
+    const bool named = drivers_named();
+    if (is_set(k_in_probe_child)) return;  // a program that does not forward --probe-child must not start itself over and over
+    const bool wanted = named || (sys_.is_this_machine() && (options_.deep || has_device_node(sys_)));
+    if (!wanted) {
+      trace_.decisions.push_back({"drivers", "Vulkan and NVML", "not opened", sys_.is_this_machine() ? "no GPU device node exists" : "this is a captured machine"});
+      return;
+    }
+    const auto timeout = options_.deep ? std::max(options_.timeout, std::chrono::milliseconds(10000)) : options_.timeout;
+    Sleep sleep;
+    if (!options_.wake) sleep = find_sleeping(facts_, notes_);
+    vulkan_ = std::make_unique<VulkanSource>(timeout, without_drivers(sleep.drivers));
+    if (!sleep.nvidia) nvml_ = std::make_unique<NvmlSource>(timeout);
+  }
+
+  template <typename Source>
+  void read(Source&& source)
+  {
+    const auto start = Clock::now();
+    auto result = static_cast<ProbeSource&>(source).read();
+    if (result) {
+      facts_.push_back(std::move(*result));
+    } else {
+      unavailable(std::string(source.name()), result.error().message);
+    }
+    trace_.timings.push_back({std::string(source.name()), std::chrono::duration<double, std::milli>(Clock::now() - start).count()});
+  }
+
+  /// "No driver here" is an ordinary answer: `doctor` shows it. Only what leaves a gap in the answer becomes a note.
+  void unavailable(const std::string& source, const std::string& message)
+  {
+    trace_.readings.push_back({source, "", "unavailable", message});
+    const bool nvidia_here = std::ranges::any_of(facts_, [](const Facts& f) {
+      return f.source == "proc-nvidia" && !f.devices.empty();
+    });
+    if (source == "memory" || (source == "nvml" && nvidia_here)) notes_.push_back({source, message});
+  }
+
+  ProbeOptions options_;
+  Sysroot sys_;
+  std::vector<Facts> facts_;
+  std::vector<HardwareNote> notes_;
+  ProbeTrace trace_;
+  std::unique_ptr<VulkanSource> vulkan_;
+  std::unique_ptr<NvmlSource> nvml_;
+};
+
+}  // namespace
+
+ProbeTrace trace_probe(const ProbeOptions& options) { return Probe(options).run(); }
+
+HardwareProfile probe_machine(const ProbeOptions& options) { return trace_probe(options).profile; }
 
 }  // namespace canirun

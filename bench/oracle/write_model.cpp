@@ -101,18 +101,18 @@ void write_attention(Metadata& meta, const ModelSpec& m)
 {
   const auto n_layer_all = m.n_layer + m.n_layer_nextn;
   meta.per_layer("attention.head_count", m.n_head, n_layer_all);
-  if (!m.is_mla()) meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
+  if (!m.mla) meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
   if (m.n_rot > 0) meta.number("rope.dimension_count", m.n_rot);
   if (m.mla) {
     // llama.cpp keeps latent attention as multi-query attention over the latent (conversion: DeepseekV2Model).
     const auto& mla = *m.mla;
+    meta.number("attention.head_count_kv", 1);
     if (mla.q_lora_rank > 0) meta.number("attention.q_lora_rank", mla.q_lora_rank);
     meta.number("attention.kv_lora_rank", mla.kv_lora_rank);
-    if (m.is_mla()) {
-      meta.number("attention.head_count_kv", 1);
-      meta.number("attention.key_length_mla", mla.qk_nope_head_dim + mla.qk_rope_head_dim);
-      meta.number("attention.value_length_mla", mla.v_head_dim);
-    }
+    meta.number("attention.key_length", mla.kv_lora_rank + mla.qk_rope_head_dim);
+    meta.number("attention.value_length", mla.kv_lora_rank);
+    meta.number("attention.key_length_mla", mla.qk_nope_head_dim + mla.qk_rope_head_dim);
+    meta.number("attention.value_length_mla", mla.v_head_dim);
     if (m.n_rot == 0) meta.number("rope.dimension_count", mla.qk_rope_head_dim);
     if (mla.indexer_n_head > 0) {
       meta.number("attention.indexer.head_count", mla.indexer_n_head);
@@ -124,10 +124,10 @@ void write_attention(Metadata& meta, const ModelSpec& m)
         meta.numbers("attention.indexer.types", full);
       }
     }
+  } else {
+    if (m.head_dim_k > 0) meta.number("attention.key_length", m.head_dim_k);
+    if (m.head_dim_v > 0) meta.number("attention.value_length", m.head_dim_v);
   }
-  if (m.head_dim_k > 0) meta.number("attention.key_length", m.head_dim_k);
-  if (m.head_dim_v > 0) meta.number("attention.value_length", m.head_dim_v);
-  if (m.arch == "dbrx") meta.real("attention.clamp_kqv", 8.0F);  // required there
   if (m.head_dim_k_swa > 0) meta.number("attention.key_length_swa", m.head_dim_k_swa);
   if (m.head_dim_v_swa > 0) meta.number("attention.value_length_swa", m.head_dim_v_swa);
   if (m.swa && m.swa->window > 0) {
@@ -138,9 +138,8 @@ void write_attention(Metadata& meta, const ModelSpec& m)
   if (!m.causal) meta.flag("attention.causal", false);
 }
 
-void write_experts(Metadata& meta, const ModelSpec& m)
+void write_experts(Metadata& meta, const MoeSpec& moe)
 {
-  const auto& moe = *m.moe;
   meta.number("expert_count", moe.n_expert);
   meta.number("expert_used_count", moe.n_expert_used);
   if (moe.n_ff_expert > 0) meta.number("expert_feed_forward_length", moe.n_ff_expert);
@@ -149,8 +148,7 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   meta.number("leading_dense_block_count", moe.n_layer_dense_lead);
   meta.number("expert_gating_func", moe.router_bias ? 2 : 1);  // sigmoid where there is a selection bias, else softmax
   meta.real("expert_weights_scale", 1.0F);
-  meta.flag("expert_weights_norm", moe.router_bias || m.arch == "mistral4");
-  meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
+  meta.flag("expert_weights_norm", true);
   if (moe.expert_latent > 0) {
     meta.number("moe_latent_size", moe.expert_latent);
     meta.number("expert_latent_length", moe.expert_latent);
@@ -207,7 +205,7 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   meta.real("rope.freq_base", 10000.0F);
   meta.real("logit_scale", 1.0F);
   write_attention(meta, m);
-  if (m.moe) write_experts(meta, m);
+  if (m.moe) write_experts(meta, *m.moe);
   if (m.ssm) write_state(meta, m);
   if (m.per_layer_embd) meta.number("embedding_length_per_layer_input", m.per_layer_embd->n_embd);
   if (m.n_token_types > 0) meta.number("token_type_count", m.n_token_types);

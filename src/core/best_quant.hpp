@@ -7,9 +7,16 @@
 
 namespace canirun {
 
+/// What decides between the rows of a model.
+struct QuantChoice {
+  FileType quant = FileType::F16;
+  BitsPerWeight bits;
+  Letter letter = Letter::F;
+};
+
 /// Index of the best row (docs/grading.md, "Best quantisation"): of the candidates with grade B or better the one with most bits;
 /// if none, the best grade, then more bits, then the earlier. When Q4_K_M grades C or better, only rows with at least the bits of
 /// Q4_K_S are candidates. Nothing for no rows.
-std::optional<std::size_t> best_quant(std::span<const QuantReport> rows);
+std::optional<std::size_t> best_quant(std::span<const QuantChoice> rows);
 
 }  // namespace canirun

@@ -6,6 +6,7 @@
 #include "best_quant.hpp"
 #include "command.hpp"
 #include "placement_search.hpp"
+#include "quantize.hpp"
 
 namespace canirun {
 
@@ -73,7 +74,7 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   return notes;
 }
 
-QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial)
+QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial, const Question& question)
 {
   QuantReport row;
   const auto& model = subject.model;
@@ -89,6 +90,8 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.memory = trial.memory.total();
   row.devices = device_reports(subject.machine, trial);
   row.speed = trial.speed;
+  row.max_ctx = max_context(subject, trial);
+  row.notes = notes_of(subject, trial, question);
   if (trial.fits) {
     row.command = llama_server_command(
         {model, file_of(model, facts, quant), subject.workload, trial.placement, *subject.machine.hardware});
@@ -141,30 +144,29 @@ ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const Hard
   const auto machine = examine(hardware, question);
   report.notes = model_notes(model, report, machine, question);
 
-  // Plans and trials of the rows, kept until the best row is known: only rows that stay get their largest context.
-  struct Row {
-    TensorPlan plan;
-    Trial trial;
+  // Names and shapes are the same for every file type: only the tensor types change from row to row.
+  auto plan = declare_tensors(model);
+  const bool of_file = !model.tensors.empty();
+  const auto chooser = of_file ? std::nullopt : std::optional<TypeChooser>(std::in_place, model, plan.tensors);
+  const auto set_type = [&](FileType type) {
+    if (chooser) chooser->apply(type, {}, plan.tensors);
   };
-  std::vector<Row> rows;
+  const Subject subject{model, plan, machine, workload};
+  std::vector<Trial> trials;
+  std::vector<QuantChoice> choices;
   for (const auto type : types_of(model, question)) {
-    auto& row = rows.emplace_back(Row{tensor_plan(model, type), {}});
-    const Subject subject{model, row.plan, machine, workload};
-    row.trial = find_placement(subject, question.placement);
-    report.quants.push_back(graded_row(subject, facts, type, row.trial));
+    set_type(type);
+    trials.push_back(find_placement(subject, question.placement));
+    choices.push_back({type, plan.bits_per_weight(), trials.back().grade.letter});
   }
-  report.best = best_quant(report.quants);
-  if (!report.best) return report;
-  report.grade = report.quants[*report.best].grade.letter;
-  if (question.best_only) {
-    report.quants = {std::move(report.quants[*report.best])};
-    rows = {std::move(rows[*report.best])};
-    report.best = 0;
-  }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Subject subject{model, rows[i].plan, machine, workload};
-    report.quants[i].max_ctx = max_context(subject, rows[i].trial);
-    report.quants[i].notes = notes_of(subject, rows[i].trial, question);
+  const auto best = best_quant(choices);
+  if (!best) return report;
+  report.grade = choices[*best].letter;
+  report.best = question.best_only ? 0 : *best;
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (question.best_only && i != *best) continue;
+    set_type(choices[i].quant);
+    report.quants.push_back(graded_row(subject, facts, choices[i].quant, trials[i], question));
   }
   return report;
 }

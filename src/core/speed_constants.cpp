@@ -7,27 +7,29 @@ const SpeedConstants& speed_constants()
 {
   static const SpeedConstants k_constants = [] {
     SpeedConstants c;
-    c.bandwidth_share = 0.873;
-    //                   nvidia unified amd   unified apple ultra intel other
-    c.bandwidth_class = {1.15, 0.92, 1.15, 1.11, 1.2, 0.81, 0.8, 1.0};
-    //          legacy  k    iq   float
-    c.unpack = {7.3, 8.6, 8.0, 12.0};
-    //                pascal turing ampere ada  blackwell amd  apple12 apple intel other
-    c.unpack_class = {0.42, 1.79, 1.11, 0.78, 1.32, 1.08, 0.65, 1.35, 0.7, 1.0};
-    c.layer = 38e-6;
-    c.moe_layer = 46e-6;
-    c.recurrent_layer = 28e-6;
-    c.token = 74e-6;
+    c.bandwidth_share = 1.03;
+    //                   nvidia unified amd rdna4 unified apple ultra intel other
+    c.bandwidth_class = {0.911, 0.768, 0.963, 1.34, 0.888, 1.05, 0.697, 1.14, 0.9};
+    //         legacy k table float
+    c.unpack = {3.78, 5.31, 17.8, 3.99};
+    //                pascal turing ampere ada blackwell amd apple12 apple intel other
+    c.unpack_class = {0.268, 1.82, 1.02, 0.954, 1.56, 0.892, 0.395, 1.24, 0.506, 0.5};
+    c.layer = 4.34e-05;
+    c.moe_layer = 3.52e-05;
+    c.recurrent_layer = 2e-05;
+    c.token = 0.000102;
     //                cuda rocm vulkan metal
-    c.launch_class = {1.0, 1.87, 1.5, 1.77};
-    c.cache_share = 0.6;
-    c.cache_share_no_fa = 0.15;
-    c.matrix_share = {0.4, 0.4, 0.4, 0.65};
-    c.moe_matrix_share = 0.5;
-    c.prompt_layer = 100e-6;
+    c.launch_class = {1, 2.53, 1.39, 1.89};
+    c.cache_share = 0.456;
+    c.cache_share_no_fa = 0.145;
+    c.matrix_share = {0.357, 0.368, 0.368, 0.499};
+    c.moe_matrix_share = 0.264;
+    c.prompt_layer = 0.000104;
+    // The CPU: measured on a 2-core Sapphire Rapids VM (llama.cpp v0.5.0) and by llama-bench on a Ryzen 7840HS. Q4_0, Q8_0 and F16
+    // run at the memory's speed, K-quants are bound by their dot products: 20 to 50 ps a weight and core.
     c.cpu_unpack_ps_legacy = 5;
-    c.cpu_unpack_ps_k = 45;
-    c.cpu_unpack_ps_iq = 80;
+    c.cpu_unpack_ps_k = 25;
+    c.cpu_unpack_ps_table = 50;
     c.cpu_unpack_ps_float = 5;
     c.cpu_layer = 15e-6;
     c.cpu_attention_flops = 6e9;

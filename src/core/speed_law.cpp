@@ -48,7 +48,7 @@ double prompt_flops(const TokenWork& work, const SpeedConstants& c, double n_pro
 double cpu_unpack(const TokenWork& work, const SpeedConstants& c)
 {
   return (work.weights[at(QuantFamily::legacy)] * c.cpu_unpack_ps_legacy + work.weights[at(QuantFamily::k)] * c.cpu_unpack_ps_k +
-          work.weights[at(QuantFamily::iq)] * c.cpu_unpack_ps_iq + work.weights[at(QuantFamily::floating)] * c.cpu_unpack_ps_float) *
+          work.weights[at(QuantFamily::table)] * c.cpu_unpack_ps_table + work.weights[at(QuantFamily::floating)] * c.cpu_unpack_ps_float) *
          1e-12;
 }
 

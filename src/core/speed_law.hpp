@@ -15,8 +15,9 @@
 
 namespace canirun {
 
-/// Block formats that cost alike to unpack: Q4_0 … Q8_0 and MXFP4, K-quants, i-quants, and 16- or 32-bit floats.
-enum class QuantFamily : std::uint8_t { legacy, k, iq, floating };
+/// Block formats that cost alike to unpack: Q4_0 … Q8_0 (a scale a block), K-quants (scales of sub-blocks), those that look their
+/// values up in a table (i-quants, MXFP4), and 16- or 32-bit floats.
+enum class QuantFamily : std::uint8_t { legacy, k, table, floating };
 inline constexpr std::size_t k_quant_families = 4;
 QuantFamily quant_family(TensorType type);
 
@@ -43,12 +44,12 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan
                                   std::uint32_t depth);
 
 /// How a device class differs from the next one in what it reaches of its published figures.
-enum class BandwidthClass : std::uint8_t { nvidia, nvidia_unified, amd, amd_unified, apple, apple_ultra, intel, other };
+enum class BandwidthClass : std::uint8_t { nvidia, nvidia_unified, amd, amd_rdna4, amd_unified, apple, apple_ultra, intel, other };
 enum class UnpackClass : std::uint8_t {
   pascal, turing, ampere, ada, blackwell, amd, apple_early, apple, intel, other
 };
 enum class LaunchClass : std::uint8_t { cuda, rocm, vulkan, metal };
-inline constexpr std::size_t k_bandwidth_classes = 8, k_unpack_classes = 10, k_launch_classes = 4;
+inline constexpr std::size_t k_bandwidth_classes = 9, k_unpack_classes = 10, k_launch_classes = 4;
 
 struct GpuRates {
   BandwidthClass bandwidth_class = BandwidthClass::other;
@@ -83,7 +84,7 @@ struct SpeedConstants {
   double moe_matrix_share = 0;                                 ///< Times this where experts get few tokens each.
   double prompt_layer = 0;                                     ///< Seconds a layer and micro-batch.
 
-  double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_iq = 0, cpu_unpack_ps_float = 0;  ///< Per weight and core.
+  double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_table = 0, cpu_unpack_ps_float = 0;  ///< Per weight and core.
   double cpu_layer = 0;               ///< Seconds a layer: barriers between threads.
   double cpu_attention_flops = 0;     ///< FLOP/s a core reaches on attention.
   double cpu_prompt_flops = 0;        ///< FLOP/s a core reaches on a prompt.

@@ -30,7 +30,8 @@ bool is_apple_ultra(const Gpu& gpu) { return contains(gpu.name, "Ultra") || cont
 BandwidthClass bandwidth_class(const Gpu& gpu)
 {
   if (gpu.vendor == "NVIDIA") return gpu.unified_memory ? BandwidthClass::nvidia_unified : BandwidthClass::nvidia;
-  if (gpu.vendor == "AMD") return gpu.unified_memory ? BandwidthClass::amd_unified : BandwidthClass::amd;
+  if (gpu.vendor == "AMD" && gpu.unified_memory) return BandwidthClass::amd_unified;
+  if (gpu.vendor == "AMD") return gpu.architecture == "RDNA4" ? BandwidthClass::amd_rdna4 : BandwidthClass::amd;
   if (gpu.vendor == "Apple") return is_apple_ultra(gpu) ? BandwidthClass::apple_ultra : BandwidthClass::apple;
   if (gpu.vendor == "Intel") return BandwidthClass::intel;
   return BandwidthClass::other;
@@ -69,19 +70,34 @@ double value_of(const OptionalFigure& figure, double unit) { return figure ? fig
 // Single-precision operations for each byte of bandwidth, where a card's rate is not known: the median of data/gpus.json.
 constexpr double k_typical_flops_per_byte = 40;
 
-// What cores read together when nobody measured it: a core alone reaches 11 GB/s (2-core Sapphire Rapids VM, STREAM-like read),
-// two channels of DDR4/DDR5 about 45 (Ryzen 5800H 25–40, 7840HS 56, measured by llama-bench), servers about 3 GB/s a core until
-// the channels are full (AmpereOne, 192 cores: 164–223).
-constexpr double k_core_bandwidth = 11e9, k_desktop_bandwidth = 45e9, k_server_core_bandwidth = 3e9, k_server_bandwidth = 220e9;
+// What cores read together when nobody measured it. One core alone: 11 GB/s (2-core Sapphire Rapids VM, STREAM-like read). Two
+// channels of DDR5, which come with AVX-512 or AVX-VNNI: 57–65 (Ryzen 7840HS, i9-13900K, through llama-bench); of DDR4: about 34
+// (Ryzen 5800H 25–40); boards with plain NEON: 4–15 (Raspberry Pi, Snapdragon 888). Servers add about 3 GB/s a core until their
+// channels are full (AmpereOne, 192 cores: 164–223).
+constexpr double k_core_bandwidth = 11e9, k_ddr5_bandwidth = 58e9, k_ddr4_bandwidth = 34e9, k_board_bandwidth = 15e9;
+constexpr double k_server_core_bandwidth = 3e9, k_server_bandwidth = 220e9;
 // The CPU cores of a unified part reach about half of what its GPU does (Ryzen AI Max+ 395: 97 of 256 GB/s through K-quants).
 constexpr double k_cpu_share_of_unified = 0.5;
 
+bool has_isa(const HardwareProfile& hardware, std::string_view name)
+{
+  return std::ranges::any_of(hardware.cpu.isa, [&](const std::string& s) { return std::string_view(s).starts_with(name); });
+}
+
+double platform_bandwidth(const HardwareProfile& hardware)
+{
+  const auto has = [&](std::string_view name) { return has_isa(hardware, name); };
+  if (has("avx512") || has("amx") || has("avx_vnni") || has("avxvnni") || has("sve") || has("i8mm")) return k_ddr5_bandwidth;
+  const bool board = has("neon") || has("asimd") || hardware.host.arch == "riscv64";
+  return board ? k_board_bandwidth : k_ddr4_bandwidth;
+}
+
 double assumed_bandwidth(const HardwareProfile& hardware, double cores)
 {
+  auto platform = std::max(platform_bandwidth(hardware), std::min(k_server_core_bandwidth * cores, k_server_bandwidth));
   for (const auto& gpu : hardware.gpus) {
-    if (gpu.unified_memory && gpu.bandwidth) return std::min(k_core_bandwidth * cores, k_cpu_share_of_unified * gpu.bandwidth->value);
+    if (gpu.unified_memory && gpu.bandwidth) platform = k_cpu_share_of_unified * gpu.bandwidth->value;
   }
-  const auto platform = std::clamp(k_server_core_bandwidth * cores, k_desktop_bandwidth, k_server_bandwidth);
   return std::min(k_core_bandwidth * cores, platform);
 }
 
@@ -89,17 +105,14 @@ double assumed_bandwidth(const HardwareProfile& hardware, double cores)
 /// dot product is half as wide; without any of them ggml falls back to scalar code.
 double isa_speedup(const HardwareProfile& hardware)
 {
-  const auto& isa = hardware.cpu.isa;
-  const auto has = [&](std::string_view name) {
-    return std::ranges::any_of(isa, [&](const std::string& s) { return std::string_view(s).starts_with(name); });
-  };
+  const auto has = [&](std::string_view name) { return has_isa(hardware, name); };
   if (has("avx512") || has("amx")) return 1.3;
   if (has("avx2")) return 1.0;
   if (has("avx")) return 0.5;
   if (has("i8mm") || has("sve") || has("asimddp") || has("dotprod")) return 0.7;
   if (has("neon") || has("asimd")) return 0.25;
   if (has("sse")) return 0.25;
-  if (!isa.empty()) return 0.05;
+  if (!hardware.cpu.isa.empty()) return 0.05;
   return hardware.host.arch == "riscv64" ? 0.05 : 1.0;
 }
 

@@ -13,8 +13,9 @@ QuantFamily quant_family(TensorType type)
     case TensorType::q8_K: return QuantFamily::k;
     case TensorType::iq1_s: case TensorType::iq1_m: case TensorType::iq2_xxs: case TensorType::iq2_xs: case TensorType::iq2_s:
     case TensorType::iq3_xxs: case TensorType::iq3_s: case TensorType::iq4_xs: case TensorType::tq1_0: case TensorType::tq2_0:
-    case TensorType::q1_0: case TensorType::q2_0: return QuantFamily::iq;
-    default: return QuantFamily::legacy;  // q4_0 … q8_0, iq4_nl, mxfp4, nvfp4: one scale a block and a table at most
+    case TensorType::q1_0: case TensorType::q2_0: case TensorType::iq4_nl: case TensorType::mxfp4: case TensorType::nvfp4:
+      return QuantFamily::table;
+    default: return QuantFamily::legacy;
   }
 }
 

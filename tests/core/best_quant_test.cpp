@@ -6,16 +6,9 @@ using namespace canirun;
 
 namespace {
 
-QuantReport row(FileType quant, double bits, Letter letter)
-{
-  QuantReport r;
-  r.quant = quant;
-  r.bits_per_weight = {bits};
-  r.grade.letter = letter;
-  return r;
-}
+QuantChoice row(FileType quant, double bits, Letter letter) { return {quant, {bits}, letter}; }
 
-FileType best_of(const std::vector<QuantReport>& rows)
+FileType best_of(const std::vector<QuantChoice>& rows)
 {
   const auto best = best_quant(rows);
   REQUIRE(best.has_value());

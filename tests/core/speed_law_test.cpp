@@ -81,7 +81,7 @@ TEST_CASE("cores that may not be used do not count, and a stated bandwidth is no
   const auto assumed = cpu_rates(machine);
   CHECK(assumed.cores == 2);
   CHECK(assumed.assumed);
-  CHECK(assumed.bandwidth == Approx(22e9));
+  CHECK(assumed.bandwidth == Approx(22e9));  // two cores, 11 GB/s each
   machine.memory.bandwidth.emplace();
   machine.memory.bandwidth->value = 50e9;
   machine.memory.bandwidth->confidence = FigureConfidence::measured;

@@ -25,8 +25,10 @@ struct GraphRequest {
 };
 
 /// The graph of one micro-batch over the full cache, as llama.cpp reserves it (llama_context::sched_reserve).
-/// Precondition: has_graph(model).
+/// Precondition: has_graph(model), and plan.slots is not empty (a file may lack a tensor).
 Graph build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request);
+/// The same into `graph`, whose memory is used again.
+void build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request, Graph& graph);
 
 /// True when the architecture has a graph here; some have weights and caches only.
 bool has_graph(const ModelSpec& model);

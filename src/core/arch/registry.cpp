@@ -102,9 +102,15 @@ bool has_graph(const ModelSpec& model)
 Graph build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request)
 {
   Graph graph;
+  build_graph(model, plan, request, graph);
+  return graph;
+}
+
+void build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request, Graph& graph)
+{
+  graph.clear();
   Builder builder(model, plan, request, graph);
   find_architecture(model.arch)->build(builder);
-  return graph;
 }
 
 }  // namespace canirun

@@ -2,32 +2,34 @@
 
 namespace canirun {
 
-Ref Graph::add(GraphTensor tensor)
+void Graph::clear()
 {
-  tensors.push_back(tensor);
-  return {static_cast<std::int32_t>(tensors.size()) - 1};
+  tensors.clear();
+  nodes.clear();
+  leafs.clear();
+  visited_.clear();
 }
 
 void Graph::build_forward_expand(Ref root)
 {
-  visited_.resize(tensors.size(), false);
-  // Depth first without recursion: a frame is a tensor and the number of its sources that are done.
-  std::vector<std::pair<std::int32_t, std::size_t>> stack;
+  visited_.resize(tensors.size(), 0);
+  if (root.id < 0 || visited_[static_cast<std::size_t>(root.id)]) return;
   const auto enter = [&](std::int32_t id) {
-    if (id < 0 || visited_[static_cast<std::size_t>(id)]) return;
-    visited_[static_cast<std::size_t>(id)] = true;
-    stack.emplace_back(id, 0);
+    visited_[static_cast<std::size_t>(id)] = 1;
+    stack_.push_back({id, 0});
   };
+  // Depth first without recursion: a frame is a tensor and the number of its sources that are done.
   enter(root.id);
-  while (!stack.empty()) {
-    const auto id = stack.back().first;
+  while (!stack_.empty()) {
+    auto& [id, next] = stack_.back();
     const auto& t = tensors[static_cast<std::size_t>(id)];
-    if (stack.back().second < t.src.size()) {
-      enter(t.src[stack.back().second++]);
+    while (next < t.src.size() && (t.src[next] < 0 || visited_[static_cast<std::size_t>(t.src[next])])) ++next;
+    if (next < t.src.size()) {
+      enter(t.src[next++]);
       continue;
     }
     (t.op == Op::none ? leafs : nodes).push_back(id);
-    stack.pop_back();
+    stack_.pop_back();
   }
 }
 

@@ -66,12 +66,21 @@ class Graph {
   const GraphTensor& operator[](Ref r) const { return tensors[static_cast<std::size_t>(r.id)]; }
   GraphTensor& operator[](Ref r) { return tensors[static_cast<std::size_t>(r.id)]; }
 
-  Ref add(GraphTensor tensor);
+  /// Appends a tensor that the caller fills; the reference holds until the next one.
+  GraphTensor& append() { return tensors.emplace_back(); }
+  Ref last() const { return {static_cast<std::int32_t>(tensors.size()) - 1}; }
+  /// Empty again, its memory kept: a program that builds hundreds of graphs should keep one for each thread.
+  void clear();
   /// Appends `root` and what it depends on, in ggml's visiting order (sources left to right, depth first).
   void build_forward_expand(Ref root);
 
  private:
-  std::vector<bool> visited_;
+  struct Frame {
+    std::int32_t id;
+    std::uint32_t next;
+  };
+  std::vector<std::uint8_t> visited_;
+  std::vector<Frame> stack_;
 };
 
 /// ggml_nbytes: span in memory of a tensor with its strides.

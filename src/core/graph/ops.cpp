@@ -37,14 +37,16 @@ const GraphTensor& GraphOps::at(Ref r) const
 Ref GraphOps::make(Op op, TensorType type, const Shape& ne, std::initializer_list<Ref> src)
 {
   if (!graph_) return k_declared;
-  GraphTensor t;
+  const auto nb = contiguous_strides(type, ne);
+  const auto shape = ne;  // `ne` may be another tensor's, which moves
+  auto& t = graph_->append();
   t.op = op;
   t.type = type;
-  t.ne = ne;
-  t.nb = contiguous_strides(type, ne);
+  t.ne = shape;
+  t.nb = nb;
   std::size_t i = 0;
   for (const auto s : src) t.src[i++] = s.id;
-  return graph_->add(t);
+  return graph_->last();
 }
 
 Ref GraphOps::like(Op op, Ref a, std::initializer_list<Ref> src)
@@ -55,16 +57,17 @@ Ref GraphOps::like(Op op, Ref a, std::initializer_list<Ref> src)
 Ref GraphOps::view_of(Op op, Ref a, const Shape& ne, const Shape& nb, std::uint64_t offset)
 {
   if (!graph_) return k_declared;
+  const auto shape = ne, strides = nb;  // these may be another tensor's, which moves
+  auto& t = graph_->append();
   const auto& source = at(a);
-  GraphTensor t;
   t.op = op;
   t.type = source.type;
-  t.ne = ne;
-  t.nb = nb;
+  t.ne = shape;
+  t.nb = strides;
   t.view_src = source.view_src >= 0 ? source.view_src : a.id;
   t.view_offs = source.view_offs + offset;
   t.src[0] = a.id;
-  return graph_->add(t);
+  return graph_->last();
 }
 
 Ref GraphOps::alias(Op op, Ref a, std::initializer_list<Ref> src)

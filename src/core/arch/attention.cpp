@@ -29,10 +29,10 @@ Ref Builder::cache(CacheKind kind, std::uint32_t il)
   if (!recording()) return Ref{0};
   auto& made = caches_.at(il)[static_cast<std::size_t>(kind)];
   if (made) return made;
-  const auto is_k = kind == CacheKind::k;
-  auto width = is_k ? model_.n_embd_k_gqa(il) : model_.n_embd_v_gqa(il);
-  if (!is_k && !request_.flash_attn) width = model_.n_embd_v_gqa_max();  // the transposed V is padded to the widest layer
-  made = leaf(Leaf::kv_cache, is_k ? request_.type_k : request_.type_v,
+  const auto is_v = kind == CacheKind::v;
+  auto width = kind == CacheKind::indexer_k ? model_.mla->indexer_head_dim : is_v ? model_.n_embd_v_gqa(il) : model_.n_embd_k_gqa(il);
+  if (is_v && !request_.flash_attn) width = model_.n_embd_v_gqa_max();  // the transposed V is padded to the widest layer
+  made = leaf(Leaf::kv_cache, is_v ? request_.type_v : request_.type_k,
               {width, kv_cells(model_.is_swa(il)), request_.shape.n_stream, 1}, static_cast<std::int32_t>(il));
   return made;
 }
@@ -86,6 +86,18 @@ AttentionInput Builder::attn_inp_no_cache()
   return in;
 }
 
+/// llama-graph.cpp: build_attn_inp_k_dsa. The fused indexer takes an F16 mask whatever the attention does; its keys are always rotated.
+AttentionInput Builder::attn_inp_k_dsa()
+{
+  AttentionInput in{.kind = AttentionKind::k, .base = cache_input(false, false, false)};
+  const auto& shape = request_.shape;
+  const auto rotation = rotation_size(model_.mla->indexer_head_dim);
+  in.indexer.k_idxs = input(TensorType::i64, n_tokens_);
+  in.indexer.mask = input(TensorType::f16, kv_cells(false), n_tokens_ / shape.n_stream, 1, shape.n_stream);
+  in.indexer.k_rot = input(TensorType::f32, rotation, rotation);
+  return in;
+}
+
 /// llama-impl.h: llama_mul_mat_hadamard.
 Ref Builder::rotate(Ref cur, Ref rot)
 {
@@ -98,10 +110,10 @@ Ref Builder::rotate(Ref cur, Ref rot)
 }
 
 /// llama-kv-cache.cpp: cpy_k.
-void Builder::store_k(Ref cur, Ref idxs, std::uint32_t il)
+void Builder::store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind)
 {
   if (!recording()) return;
-  auto k = cache(CacheKind::k, il);
+  auto k = cache(kind, il);
   const auto ne = at(cur).ne;
   cur = view_2d(cur, ne[0] * ne[1], ne[2], at(cur).nb[2], 0);
   if (const auto c = at(k).ne; c[2] > 1) k = reshape(k, c[0], c[1] * c[2]);
@@ -130,13 +142,13 @@ void Builder::store_v(Ref cur, Ref idxs, std::uint32_t il)
 }
 
 /// llama-kv-cache.cpp: get_k, over the whole cache as init_full gives it.
-Ref Builder::load_k(std::uint32_t il)
+Ref Builder::load_k(std::uint32_t il, CacheKind kind)
 {
-  const auto k = cache(CacheKind::k, il);
+  const auto k = cache(kind, il);
   if (!recording()) return k;
   const auto type = at(k).type;
   const auto ne = at(k).ne;
-  const auto head = model_.head_k(il);
+  const auto head = kind == CacheKind::k ? model_.head_k(il) : ne[0];
   return view_4d(k, {head, head ? ne[0] / head : 0, ne[1], ne[2]}, row_size(type, head).count, row_size(type, ne[0]).count,
                  row_size(type, ne[0] * ne[1]).count, 0);
 }
@@ -155,6 +167,21 @@ Ref Builder::load_v(std::uint32_t il)
   }
   return view_4d(v, {cells, n_head_kv, head, ne[2]}, row_size(type, cells * head).count, row_size(type, cells).count,
                  row_size(type, cells * ne[0]).count, 0);
+}
+
+/// The mask with all but the chosen cells at −∞ (llama-graph.cpp: build_attn of llm_graph_input_attn_k_dsa).
+Ref Builder::top_k_mask(Ref mask, Ref top_k)
+{
+  if (!recording()) return mask;
+  const auto all = fill(mask);
+  const auto m = at(all), k = at(top_k);
+  const auto cells = view_4d(all, {1, m.ne[0], m.ne[1], m.ne[3]}, m.nb[0], m.nb[1], m.nb[2], 0);
+  const auto ids = view_4d(top_k, {k.ne[0], k.ne[1], k.ne[3], 1}, k.nb[1], k.nb[2], k.ne[3] * k.nb[3], 0);
+  const auto zeros = fill(leaf(Leaf::input, TensorType::f32, {1, k.ne[0], k.ne[1], k.ne[3]}, -1));
+  const auto set = set_rows(cells, zeros, ids);
+  const auto t = at(set);
+  const auto kept = view_4d(set, {t.ne[1], t.ne[2], 1, t.ne[3]}, t.nb[2], t.nb[3], t.nb[3], 0);
+  return add(kept, mask);
 }
 
 Ref Builder::attention_mha(const Attention& a, Ref q, Ref k, Ref v, Ref mask, std::uint32_t il)
@@ -229,6 +256,7 @@ Ref Builder::attention(const AttentionInput& inp, const Attention& a, std::uint3
     const auto source = a.cache_layer >= 0 ? static_cast<std::uint32_t>(a.cache_layer) : il;
     if (k) store_k(k, in.k_idxs, il);
     if (v && with_v) store_v(v, in.v_idxs, il);
+    const auto mask = a.top_k ? top_k_mask(in.mask, a.top_k) : in.mask;
     const auto all_k = load_k(source);
     Ref all_v;
     if (with_v) {
@@ -237,7 +265,7 @@ Ref Builder::attention(const AttentionInput& inp, const Attention& a, std::uint3
       const auto t = at(all_k);
       all_v = view_4d(all_k, {at(v).ne[0], t.ne[1], t.ne[2], t.ne[3]}, t.nb[1], t.nb[2], t.nb[3], 0);
     }
-    cur = attention_mha(a, q, all_k, all_v, in.mask, il);
+    cur = attention_mha(a, q, all_k, all_v, mask, il);
     if (with_v) cur = rotate(cur, in.v_rot);
     if (inp.kind == AttentionKind::k_iswa) cur = rotate(cur, in.k_rot);
   }

@@ -49,6 +49,7 @@ enum class AttentionKind { kv, kv_iswa, k, k_iswa, no_cache };
 struct AttentionInput {
   AttentionKind kind = AttentionKind::kv;
   CacheInput base = {}, swa = {};
+  CacheInput indexer = {};  ///< Over the cache of indexer keys (DeepSeek sparse attention).
 };
 
 /// Arguments of build_attn. `k` and `v` may be absent where a layer reads another layer's cache (kv_iswa).
@@ -56,6 +57,7 @@ struct Attention {
   Ref q = {}, k = {}, v = {};
   Ref wo = {}, wo_b = {};
   Ref kq_b = {}, sinks = {}, v_mla = {};
+  Ref top_k = {};                 ///< Cells that sparse attention keeps, [n_top_k, n_tokens, 1, n_stream].
   bool soft_cap = false;          ///< hparams.attn_soft_cap: three more operations without flash attention.
   bool grok_cap = false;          ///< Grok's own capping of the scores.
   std::int32_t cache_layer = -1;  ///< Layer whose cache is read; -1 = the layer itself.
@@ -142,6 +144,7 @@ class Builder : public GraphOps {
   AttentionInput attn_inp_k();
   AttentionInput attn_inp_k_iswa();
   AttentionInput attn_inp_no_cache();
+  AttentionInput attn_inp_k_dsa();
   /// kv_iswa for a model with sliding layers, kv otherwise.
   AttentionInput attn_inp_auto() { return model_.swa ? attn_inp_kv_iswa() : attn_inp_kv(); }
   Ref attention(const AttentionInput& inp, const Attention& a, std::uint32_t il);
@@ -150,6 +153,10 @@ class Builder : public GraphOps {
   /// The K or V cache of a layer as a leaf; made once.
   Ref cache(CacheKind kind, std::uint32_t il);
   std::uint64_t kv_cells(bool swa) const;  ///< Cells of one stream.
+  /// cpy_k and get_k (llama-kv-cache.cpp) of a cache of keys, `kind` k or indexer_k: stores the micro-batch; all cells of a layer as
+  /// [head, n_head_kv, n_cells, n_stream].
+  void store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind = CacheKind::k);
+  Ref load_k(std::uint32_t il, CacheKind kind = CacheKind::k);
 
   // --- Feed-forward (ffn.cpp, moe.cpp) -------------------------------------------------------------------------------------------
   Ref ffn(Ref cur, const Ffn& f);
@@ -183,9 +190,8 @@ class Builder : public GraphOps {
               bool exists, bool required, bool shared);
   Ref slot(std::uint32_t il);
   CacheInput cache_input(bool swa, bool with_v, bool rotated);
-  void store_k(Ref cur, Ref idxs, std::uint32_t il);
   void store_v(Ref cur, Ref idxs, std::uint32_t il);
-  Ref load_k(std::uint32_t il);
+  Ref top_k_mask(Ref mask, Ref top_k);
   Ref load_v(std::uint32_t il);
   Ref rotate(Ref cur, Ref rot);
   Ref activation(Act kind, Ref cur);

@@ -16,7 +16,7 @@ void build_latent_decoder(Builder& b, FeedForward feed_forward)
   for (std::uint32_t il = 0; il < m.n_layer; ++il) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
-    const auto x = latent_projections(b, cur, pos, il);
+    const auto x = with_query_heads(b, latent_projections(b, cur, pos, il), il);
     const auto a = m.is_mla() ? absorbed_attention(b, x, pos, il) : decompressed_attention(b, x, pos, il);
     cur = b.attention(inp, a, il);
     keep_outputs(b, il, out_ids, cur, residual);

@@ -26,6 +26,9 @@ void build_deepseek2_ocr(Builder& b);
 // deepseek2.cpp
 void build_deepseek2(Builder& b);
 void build_mistral4(Builder& b);
+// deepseek32.cpp
+void build_deepseek32(Builder& b);
+void build_glm_dsa(Builder& b);
 // dots1.cpp
 void build_dots1(Builder& b);
 // bailing.cpp

@@ -19,7 +19,7 @@ void build_minicpm3(Builder& b)
     const auto factors = b.shared_if(m.rope_freqs, "rope_factors_long", il, {n_factors});
     b.shared_if(m.rope_freqs, "rope_factors_short", il, {n_factors});
     auto cur = b.norm(stream, "attn_norm", il);
-    const auto x = latent_projections(b, cur, pos, il, factors);
+    const auto x = with_query_heads(b, latent_projections(b, cur, pos, il, factors), il);
     cur = b.attention(inp, decompressed_attention(b, x, pos, il, factors), il);
     keep_outputs(b, il, out_ids, cur, residual);
     const auto ffn_inp = b.add(b.scale(cur), residual);
@@ -41,7 +41,7 @@ void build_plm(Builder& b)
   for (std::uint32_t il = 0; il < m.n_layer; ++il) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
-    const auto x = latent_projections(b, cur, pos, il);
+    const auto x = with_query_heads(b, latent_projections(b, cur, pos, il), il);
     cur = b.attention(inp, decompressed_attention(b, x, pos, il), il);
     keep_outputs(b, il, out_ids, cur, residual);
     const auto ffn_inp = b.add(cur, residual);

@@ -17,7 +17,6 @@ Latent latent_projections(Builder& b, Ref cur, Ref pos, std::uint32_t il, Ref fr
   } else {
     x.q = b.mul_mat(b.weight("attn_q", il, {n_embd, n_head * head_k}), cur);
   }
-  x.q = b.reshape(x.q, head_k, n_head, n_tokens);
 
   const auto kv_pe = b.mul_mat(b.weight("attn_kv_a_mqa", il, {n_embd, rank + rope}), cur);
   const auto row = 4 * (rank + rope);
@@ -25,6 +24,13 @@ Latent latent_projections(Builder& b, Ref cur, Ref pos, std::uint32_t il, Ref fr
   x.k_pe = b.view_3d(kv_pe, rope, 1, n_tokens, row, row, 4 * rank);
   if (pos) x.k_pe = b.rope(x.k_pe, pos, freq_factors);
   x.kv = b.norm(Norm::rms, x.kv, b.weight("attn_kv_a_norm", il, {rank}), {}, il);
+  return x;
+}
+
+Latent with_query_heads(Builder& b, Latent x, std::uint32_t il)
+{
+  const auto& mla = *b.model().mla;
+  x.q = b.reshape(x.q, mla.qk_nope_head_dim + mla.qk_rope_head_dim, b.model().n_head(il), b.n_tokens());
   return x;
 }
 

@@ -22,6 +22,8 @@ constexpr std::array k_architectures{
     Architecture{"deepseek2-ocr", build_deepseek2_ocr},
     Architecture{"deepseek2", build_deepseek2},
     Architecture{"mistral4", build_mistral4},
+    Architecture{"deepseek32", build_deepseek32},
+    Architecture{"glm-dsa", build_glm_dsa},
     Architecture{"dots1", build_dots1},
     Architecture{"bailingmoe", build_bailingmoe},
     Architecture{"bailingmoe2", build_bailingmoe2},

@@ -77,6 +77,7 @@ TEST_CASE("rope factors that every layer uses are in the plan once", "[plan]")
   const auto plan = tensor_plan(model, FileType::F16);
   CHECK(plan.n_params() == 8'030'261'248 + 64);
   CHECK(std::ranges::count(plan.tensors, "rope_freqs.weight", &PlannedTensor::name) == 1);
+  CHECK(find(plan, "rope_freqs.weight")->every_layer);
 }
 
 TEST_CASE("a file and the catalogue entry it was made from have the same plan", "[plan][gguf]")

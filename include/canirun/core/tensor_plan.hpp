@@ -30,6 +30,7 @@ struct PlannedTensor {
   bool expert = false;                     ///< A stack of experts (`*_exps`): what --cpu-moe keeps in RAM.
   bool loaded = true;                      ///< false: in the file, skipped at load (MTP blocks).
   bool duplicated_output = false;          ///< A token embedding that also serves as the output matrix.
+  bool every_layer = false;                ///< Rope factors: stored once on each device that has layers (TENSOR_DUPLICATED).
   bool lazy = false;                       ///< per_layer_token_embd: plain CPU memory, apart from the pinned buffer.
 
   std::uint64_t n_elements() const { return ne[0] * ne[1] * ne[2] * ne[3]; }

@@ -69,6 +69,7 @@ PlannedTensor describe_tensor(std::string_view full)
   const auto dot = base.rfind('.');
   t.place = place_of(base.substr(0, dot));
   t.lazy = base.starts_with("per_layer_token_embd");
+  t.every_layer = base.starts_with("rope_freqs") || base.starts_with("rope_factors_");
   return t;
 }
 

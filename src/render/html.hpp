@@ -1,0 +1,14 @@
+#pragma once
+
+#include "canirun/render/renderer.hpp"
+
+namespace canirun {
+
+/// One self-contained page: hardware card, sortable and filterable table, memory per device as stacked bars, context × quantisation
+/// heat map where the report has one. Works offline and without scripts (the table is plain HTML; scripts sort, filter and draw).
+class HtmlRenderer : public Renderer {
+ public:
+  std::string render(const Report& report, const RenderOptions& options) const override;
+};
+
+}  // namespace canirun

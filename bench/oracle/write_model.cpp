@@ -39,6 +39,11 @@ class Metadata {
     begin(fmt::format("{}.{}", arch_, key), Value::f32);
     put(value);
   }
+  void plain_real(std::string_view key, float value)
+  {
+    begin(key, Value::f32);
+    put(value);
+  }
   void flag(std::string_view key, bool value)
   {
     begin(fmt::format("{}.{}", arch_, key), Value::boolean);
@@ -101,18 +106,18 @@ void write_attention(Metadata& meta, const ModelSpec& m)
 {
   const auto n_layer_all = m.n_layer + m.n_layer_nextn;
   meta.per_layer("attention.head_count", m.n_head, n_layer_all);
-  if (!m.mla) meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
+  if (!m.is_mla()) meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
   if (m.n_rot > 0) meta.number("rope.dimension_count", m.n_rot);
   if (m.mla) {
     // llama.cpp keeps latent attention as multi-query attention over the latent (conversion: DeepseekV2Model).
     const auto& mla = *m.mla;
-    meta.number("attention.head_count_kv", 1);
     if (mla.q_lora_rank > 0) meta.number("attention.q_lora_rank", mla.q_lora_rank);
     meta.number("attention.kv_lora_rank", mla.kv_lora_rank);
-    meta.number("attention.key_length", mla.kv_lora_rank + mla.qk_rope_head_dim);
-    meta.number("attention.value_length", mla.kv_lora_rank);
-    meta.number("attention.key_length_mla", mla.qk_nope_head_dim + mla.qk_rope_head_dim);
-    meta.number("attention.value_length_mla", mla.v_head_dim);
+    if (m.is_mla()) {
+      meta.number("attention.head_count_kv", 1);
+      meta.number("attention.key_length_mla", mla.qk_nope_head_dim + mla.qk_rope_head_dim);
+      meta.number("attention.value_length_mla", mla.v_head_dim);
+    }
     if (m.n_rot == 0) meta.number("rope.dimension_count", mla.qk_rope_head_dim);
     if (mla.indexer_n_head > 0) {
       meta.number("attention.indexer.head_count", mla.indexer_n_head);
@@ -124,10 +129,10 @@ void write_attention(Metadata& meta, const ModelSpec& m)
         meta.numbers("attention.indexer.types", full);
       }
     }
-  } else {
-    if (m.head_dim_k > 0) meta.number("attention.key_length", m.head_dim_k);
-    if (m.head_dim_v > 0) meta.number("attention.value_length", m.head_dim_v);
   }
+  if (m.head_dim_k > 0) meta.number("attention.key_length", m.head_dim_k);
+  if (m.head_dim_v > 0) meta.number("attention.value_length", m.head_dim_v);
+  if (m.arch == "dbrx") meta.real("attention.clamp_kqv", 8.0F);  // required there
   if (m.head_dim_k_swa > 0) meta.number("attention.key_length_swa", m.head_dim_k_swa);
   if (m.head_dim_v_swa > 0) meta.number("attention.value_length_swa", m.head_dim_v_swa);
   if (m.swa && m.swa->window > 0) {
@@ -138,8 +143,9 @@ void write_attention(Metadata& meta, const ModelSpec& m)
   if (!m.causal) meta.flag("attention.causal", false);
 }
 
-void write_experts(Metadata& meta, const MoeSpec& moe)
+void write_experts(Metadata& meta, const ModelSpec& m)
 {
+  const auto& moe = *m.moe;
   meta.number("expert_count", moe.n_expert);
   meta.number("expert_used_count", moe.n_expert_used);
   if (moe.n_ff_expert > 0) meta.number("expert_feed_forward_length", moe.n_ff_expert);
@@ -147,8 +153,10 @@ void write_experts(Metadata& meta, const MoeSpec& moe)
   meta.number("expert_shared_count", moe.n_expert_shared);
   meta.number("leading_dense_block_count", moe.n_layer_dense_lead);
   meta.number("expert_gating_func", moe.router_bias ? 2 : 1);  // sigmoid where there is a selection bias, else softmax
-  meta.real("expert_weights_scale", 1.0F);
-  meta.flag("expert_weights_norm", true);
+  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe"};
+  meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
+  meta.flag("expert_weights_norm", moe.router_bias || m.arch == "mistral4");
+  meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
   if (moe.expert_latent > 0) {
     meta.number("moe_latent_size", moe.expert_latent);
     meta.number("expert_latent_length", moe.expert_latent);
@@ -185,6 +193,24 @@ void write_state(Metadata& meta, const ModelSpec& m)
   meta.flags("attention.recurrent_layers", recurrent);
 }
 
+/// Keys that decide about operations, with values of the kind that published files have.
+void write_family(Metadata& meta, const ModelSpec& m)
+{
+  const auto is = [&](std::initializer_list<std::string_view> names) { return std::ranges::find(names, m.arch) != names.end(); };
+  if (is({"granite", "granitemoe", "granitehybrid", "minicpm"})) {
+    meta.real("residual_scale", 0.22F);
+    meta.real("embedding_scale", 12.0F);
+    meta.real("attention.scale", 0.0156F);
+  }
+  if (is({"mistral3"})) meta.real("attention.temperature_scale", 0.1F);
+  if (is({"mimo2"})) meta.real("attention.value_scale", 0.7F);
+  if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
+  if (m.n_deepstack_layers > 0) meta.number("n_deepstack_layers", m.n_deepstack_layers);
+  if (is({"apertus"})) {
+    for (const auto* key : {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"}) meta.plain_real(key, 0.5F);
+  }
+}
+
 }  // namespace
 
 void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesystem::path& file)
@@ -205,7 +231,8 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   meta.real("rope.freq_base", 10000.0F);
   meta.real("logit_scale", 1.0F);
   write_attention(meta, m);
-  if (m.moe) write_experts(meta, *m.moe);
+  write_family(meta, m);
+  if (m.moe) write_experts(meta, m);
   if (m.ssm) write_state(meta, m);
   if (m.per_layer_embd) meta.number("embedding_length_per_layer_input", m.per_layer_embd->n_embd);
   if (m.n_token_types > 0) meta.number("token_type_count", m.n_token_types);

@@ -23,6 +23,10 @@ struct CacheTensor {
   std::array<std::uint64_t, 3> ne{1, 1, 1};  ///< k: n_embd_k_gqa, cells, streams. States: n_embd_r or n_embd_s, sequences, 1.
 };
 
+/// F32 numbers of one sequence's state on a recurrent layer; 0 = none (llama-hparams.cpp: n_embd_r, n_embd_s).
+std::uint64_t conv_state_width(const ModelSpec& model);
+std::uint64_t ssm_state_width(const ModelSpec& model);
+
 /// Every cache tensor of a context; empty for models without one (embedding models).
 /// `flash_attn` matters: without it V is padded to the widest layer (families.md fact 3 → docs/memory-model.md).
 std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn);

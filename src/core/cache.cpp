@@ -1,0 +1,177 @@
+#include "cache.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace canirun {
+namespace {
+
+/// Architectures for which llama_model::create_memory makes nothing: encoders and diffusion models.
+bool has_no_memory(const ModelSpec& model)
+{
+  constexpr std::array<std::string_view, 14> none{
+      "bert",      "jina-bert-v2", "jina-bert-v3",    "nomic-bert", "nomic-bert-moe", "neo-bert",  "eurobert",
+      "modern-bert", "wavtokenizer-dec", "gemma-embedding", "dream",      "llada",          "llada-moe", "rnd1"};
+  return std::ranges::find(none, model.arch) != none.end();
+}
+
+/// llama-arch.cpp: llm_arch_is_recurrent. Every layer has a state, none a KV cache.
+bool is_purely_recurrent(const ModelSpec& model)
+{
+  constexpr std::array<std::string_view, 6> pure{"mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"};
+  return std::ranges::find(pure, model.arch) != pure.end();
+}
+
+bool has_state(const ModelSpec& model, std::uint32_t il)
+{
+  if (!model.ssm || model.ssm->kind == SsmKind::none) return false;
+  if (is_purely_recurrent(model) || model.arch == "falcon-h1") return true;
+  return model.is_recurrent(il);
+}
+
+bool has_kv(const ModelSpec& model, std::uint32_t il)
+{
+  if (is_purely_recurrent(model)) return false;
+  if (model.arch == "falcon-h1") return true;
+  if (model.is_recurrent(il)) return false;
+  if (model.arch == "nemotron_h" || model.arch == "nemotron_h_moe") return model.n_head_kv(il) > 0;
+  return il < model.n_layer - std::min(model.n_layer_kv_shared, model.n_layer);
+}
+
+struct Layout {
+  std::uint64_t cells = 0;
+  std::uint64_t streams = 1;
+  TensorType type_k = TensorType::f16;
+  TensorType type_v = TensorType::f16;
+};
+
+void add_kv(std::vector<CacheTensor>& out, const Layout& at, std::uint32_t il, bool swa, std::uint64_t width_k, std::uint64_t width_v,
+            bool with_v, CacheKind k = CacheKind::k, CacheKind v = CacheKind::v)
+{
+  out.push_back({.kind = k, .layer = il, .swa = swa, .type = at.type_k, .ne = {width_k, at.cells, at.streams}});
+  if (with_v) out.push_back({.kind = v, .layer = il, .swa = swa, .type = at.type_v, .ne = {width_v, at.cells, at.streams}});
+}
+
+bool has_indexer(const MlaSpec& mla, std::uint32_t il)
+{
+  if (mla.indexer_n_head == 0) return false;
+  return mla.indexer_layers.empty() || std::ranges::find(mla.indexer_layers, il) != mla.indexer_layers.end();
+}
+
+/// DeepSeek-V4 (llama-kv-cache-dsv4.cpp): a window of raw keys on every layer, keys compressed 4 : 1 (with an indexer over them) or
+/// 128 : 1 on some, and the compressors' F32 states. Streams are one a sequence whatever kv_unified says.
+void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workload& w, const RunShape& shape)
+{
+  constexpr std::uint32_t fine = 4, coarse = 128;
+  const std::uint64_t n = shape.n_ctx_seq;
+  const std::uint64_t streams = shape.n_seq_max;
+  const auto window = model.swa ? model.swa->window : coarse;
+  const auto raw = w.swa_full ? n : pad_to(std::min<std::uint64_t>(n, window + std::uint64_t{shape.n_ubatch}), 256);
+  const std::uint64_t head = model.head_dim_k;
+  const std::uint64_t index = model.mla ? model.mla->indexer_head_dim : coarse;
+  const auto compressed = [&](std::uint32_t ratio) { return pad_to((n + ratio - 1) / ratio, 256); };
+  const auto state = [&](std::uint32_t il, std::uint64_t width, std::uint64_t rows) {
+    for (int i = 0; i < 2; ++i) {  // keys and scores
+      out.push_back({.kind = CacheKind::compressed, .layer = il, .type = TensorType::f32, .ne = {width, rows, streams}});
+    }
+  };
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    add_kv(out, {raw, streams, w.cache_type_k, w.cache_type_v}, il, true, head, 0, false);
+    const auto ratio = il < model.dsv4->compress_ratios.size() ? model.dsv4->compress_ratios[il] : 0;
+    if (ratio != fine && ratio != coarse) continue;
+    const Layout layout{compressed(ratio), streams, w.cache_type_k, w.cache_type_v};
+    add_kv(out, layout, il, false, head, 0, false, CacheKind::compressed);
+    if (ratio == coarse) {
+      state(il, head, coarse);
+      continue;
+    }
+    add_kv(out, layout, il, false, index, 0, false, CacheKind::indexer_k);
+    state(il, 2 * head, 2 * fine);
+    state(il, 2 * index, 2 * fine);
+  }
+}
+
+}  // namespace
+
+std::uint64_t conv_state_width(const ModelSpec& model)
+{
+  if (!model.ssm) return 0;
+  const auto& s = *model.ssm;
+  const std::uint64_t taps = s.d_conv > 0 ? s.d_conv - 1 : 0;
+  switch (s.kind) {
+    case SsmKind::none: return 0;
+    case SsmKind::rwkv6:
+    case SsmKind::rwkv7: return (model.arch == "arwkv7" || model.arch == "rwkv6qwen2" ? 1u : 2u) * std::uint64_t{model.n_embd};
+    case SsmKind::shortconv: return std::uint64_t{model.n_embd} * taps;
+    case SsmKind::kda: return 3 * (s.d_conv > 0 ? taps : 3) * model.n_head(0) * s.head_dim;
+    case SsmKind::lightning: return 0;
+    case SsmKind::mamba1:
+    case SsmKind::mamba2:
+    case SsmKind::gated_delta: return taps * (s.d_inner + 2 * std::uint64_t{s.n_group} * s.d_state);
+  }
+  return 0;
+}
+
+std::uint64_t ssm_state_width(const ModelSpec& model)
+{
+  if (!model.ssm) return 0;
+  const auto& s = *model.ssm;
+  switch (s.kind) {
+    case SsmKind::none:
+    case SsmKind::shortconv: return 0;
+    case SsmKind::rwkv6:
+    case SsmKind::rwkv7: return std::uint64_t{model.n_embd} * s.head_dim;
+    case SsmKind::kda:
+    case SsmKind::lightning: return std::uint64_t{s.head_dim} * s.head_dim * model.n_head(0);
+    case SsmKind::mamba1:
+    case SsmKind::mamba2:
+    case SsmKind::gated_delta: return std::uint64_t{s.d_state} * s.d_inner;
+  }
+  return 0;
+}
+
+std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn)
+{
+  std::vector<CacheTensor> out;
+  if (has_no_memory(model)) return out;
+  if (model.dsv4) {
+    add_dsv4(out, model, workload, shape);
+    return out;
+  }
+  out.reserve(std::size_t{2} * model.n_layer);
+
+  const Layout full{shape.n_ctx_seq, shape.n_stream, workload.cache_type_k, workload.cache_type_v};
+  auto sliding = full;
+  if (model.swa && !workload.swa_full) {
+    // llama-kv-cache-iswa.cpp: the windows of the sequences that share a stream, and one micro-batch.
+    const std::uint64_t windows = shape.n_stream == 1 ? shape.n_seq_max : 1;
+    sliding.cells = pad_to(std::min(full.cells, model.swa->window * windows + shape.n_ubatch), 256);
+  }
+  const auto mla = model.is_mla();
+  const auto widest_v = model.n_embd_v_gqa_max();
+  const auto conv = conv_state_width(model), state = ssm_state_width(model);
+
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    if (has_state(model, il)) {
+      const auto add_state = [&](CacheKind kind, std::uint64_t width) {
+        out.push_back({.kind = kind, .layer = il, .type = TensorType::f32, .ne = {width, shape.n_seq_max, 1}});
+      };
+      if (conv) add_state(CacheKind::conv_state, conv);
+      if (state) add_state(CacheKind::ssm_state, state);
+    }
+    if (!has_kv(model, il)) continue;
+    const auto swa = model.is_swa(il);
+    const auto width_v = flash_attn ? model.n_embd_v_gqa(il) : widest_v;
+    add_kv(out, swa ? sliding : full, il, swa, model.n_embd_k_gqa(il), width_v, !mla);
+    if (model.mla && has_indexer(*model.mla, il)) {
+      add_kv(out, full, il, false, model.mla->indexer_head_dim, 0, false, CacheKind::indexer_k);
+    }
+    // minimax-m3 (llama-kv-cache-msa.cpp): one key head, and a V of the model's head width that nothing reads.
+    if (model.sparse && il >= model.sparse->first_layer) {
+      add_kv(out, full, il, false, model.sparse->index_dim, model.head_v(il), true, CacheKind::indexer_k, CacheKind::indexer_v);
+    }
+  }
+  return out;
+}
+
+}  // namespace canirun

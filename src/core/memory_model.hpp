@@ -1,0 +1,45 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "arch/arch.hpp"
+#include "canirun/core/memory.hpp"
+#include "canirun/core/model.hpp"
+#include "canirun/core/tensor_plan.hpp"
+#include "canirun/core/workload.hpp"
+#include "graph/schedule.hpp"
+
+/// \file
+/// The parts of estimate_memory, one function each (docs/memory-model.md).
+
+namespace canirun {
+
+/// Devices as the scheduler numbers them, for a model at a placement: GPUs in order, then the host.
+ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement);
+
+/// Bytes of weights on each device. Sources: llama-model.cpp: load_tensors; llama-model-loader.cpp: create_tensor.
+std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, const ScheduleRequest& devices);
+
+struct CacheBytes {
+  Bytes kv, state;
+};
+/// Bytes of caches and states on each device.
+std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn,
+                                    const ScheduleRequest& devices);
+
+/// The logits (and embeddings) that a context keeps on the host from its start (llama_context::output_reserve).
+Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape);
+
+/// What flash attention "auto" becomes (llama_context::resolve_fused_ops), or what was asked for where that decides.
+bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
+
+/// Compute buffers of each device; empty where the family has no graph here.
+std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
+                                 const ScheduleRequest& devices);
+
+/// Backend context and process: in none of llama.cpp's own figures.
+Bytes gpu_overhead(Backend backend);
+Bytes host_overhead(const ModelSpec& model);
+
+}  // namespace canirun

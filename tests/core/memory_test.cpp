@@ -1,0 +1,97 @@
+#include "canirun/core/memory.hpp"
+
+#include "arch/models.hpp"
+#include "cache.hpp"
+#include "catch.hpp"
+#include "memory_model.hpp"
+
+using namespace canirun;
+using namespace canirun::literals;
+
+namespace {
+
+Placement on_one_gpu(const ModelSpec& model, Backend backend = Backend::cuda)
+{
+  return {.mode = Placement::Mode::gpu,
+          .n_gpu_layers = model.n_layer + 1,
+          .n_layers = model.n_layer,
+          .n_cpu_moe = 0,
+          .backend = backend,
+          .gpus = {0},
+          .split = {1.0}};
+}
+
+Placement on_gpus(const ModelSpec& model, std::size_t n)
+{
+  auto p = on_one_gpu(model);
+  p.gpus.clear();
+  for (std::size_t i = 0; i < n; ++i) p.gpus.push_back(i);
+  p.split.assign(n, 1.0 / static_cast<double>(n));
+  return p;
+}
+
+MemoryEstimate estimate(const ModelSpec& model, FileType type, const Workload& workload, const Placement& placement)
+{
+  return estimate_memory(model, tensor_plan(model, type), workload, placement);
+}
+
+}  // namespace
+
+// Source of the figures: llama.cpp v0.5.0 asked about a file of these shapes.
+TEST_CASE("llama-2-7b Q2_K wholly on a GPU takes what llama.cpp allocates", "[memory]")
+{
+  const auto model = llama_2_7b();
+  const auto e = estimate(model, FileType::Q2_K, {.n_ctx = 4096}, on_one_gpu(model));
+  CHECK(e.gpus.at(0).weights == Bytes{2'489'118'720});
+  CHECK(e.host.weights == Bytes{43'008'000});
+  CHECK(e.gpus.at(0).compute == Bytes{97'005'568});
+  CHECK(e.flash_attn);
+  CHECK(e.compute_known);
+}
+
+TEST_CASE("llama-2-70b keeps 1.25 GiB of keys and values for 4096 tokens", "[memory][cache]")
+{
+  const auto model = llama_2_70b();
+  const auto e = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096}, on_one_gpu(model));
+  CHECK(e.gpus.at(0).kv_cache == Bytes{1'342'177'280});
+  CHECK(e.host.kv_cache == Bytes{0});
+}
+
+TEST_CASE("the parts of a whole-GPU placement do not depend on the order of calls", "[memory][property]")
+{
+  const auto big = llama_2_70b(), small = llama_2_7b();
+  const auto first = estimate(small, FileType::Q4_0, {.n_ctx = 2048}, on_one_gpu(small));
+  (void)estimate(big, FileType::Q8_0, {.n_ctx = 8192}, on_gpus(big, 2));
+  CHECK(estimate(small, FileType::Q4_0, {.n_ctx = 2048}, on_one_gpu(small)).total() == first.total());
+}
+
+TEST_CASE("without flash attention the scores of all heads are in the compute buffer", "[memory]")
+{
+  const auto model = llama_3_1_8b();
+  const auto on = estimate(model, FileType::Q4_K_M, {.n_ctx = 8192, .n_outputs_max = 1}, on_one_gpu(model));
+  const auto off = estimate(model, FileType::Q4_K_M, {.n_ctx = 8192, .flash_attn = FlashAttention::off, .n_outputs_max = 1}, on_one_gpu(model));
+  // 32 heads × 8192 cells × 512 tokens × 4 bytes = 512 MiB.
+  CHECK(off.gpus.at(0).compute >= 512_MiB);
+  CHECK(on.gpus.at(0).compute < 128_MiB);
+}
+
+TEST_CASE("experts in RAM move their bytes from the GPU to the host", "[memory][moe]")
+{
+  const auto model = mixtral_8x7b();
+  auto placement = on_one_gpu(model);
+  const auto whole = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096}, placement);
+  placement.n_cpu_moe = UINT32_MAX;
+  const auto split = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096}, placement);
+  CHECK(whole.total().weights.count - split.total().weights.count < 65536);  // alignment only
+  CHECK(split.host.weights > whole.host.weights);
+  // The experts of one layer pass through the GPU's compute buffer.
+  CHECK(split.gpus.at(0).compute > whole.gpus.at(0).compute);
+}
+
+TEST_CASE("caches in RAM leave the GPU", "[memory][cache]")
+{
+  const auto model = llama_3_1_8b();
+  const auto e = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096, .offload_kqv = false}, on_one_gpu(model));
+  CHECK(e.gpus.at(0).kv_cache == Bytes{0});
+  CHECK(e.host.kv_cache == 512_MiB);
+}

@@ -117,6 +117,7 @@ inline constexpr auto k_ssm_fields = std::to_array<Field<SsmSpec>>({
     {"conv_bias", &SsmSpec::conv_bias},
     {"norm", &SsmSpec::norm},
     {"full_rank_gate", &SsmSpec::full_rank_gate},
+    {"token_shift_count", &SsmSpec::token_shift_count},
     {"n_lora_decay", &SsmSpec::n_lora_decay},
     {"n_lora_iclr", &SsmSpec::n_lora_iclr},
     {"n_lora_value", &SsmSpec::n_lora_value},

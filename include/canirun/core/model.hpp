@@ -109,6 +109,7 @@ struct SsmSpec {
   bool norm = true;              ///< Falcon-H1 small models have no gated norm.
   bool full_rank_gate = false;
   // RWKV low-rank widths (GGUF attention.*_lora_rank, rwkv.*).
+  std::uint32_t token_shift_count = 2;  ///< RWKV: 1 in the hybrids made of Qwen (rwkv6qwen2, arwkv7).
   std::uint32_t n_lora_decay = 0, n_lora_iclr = 0, n_lora_value = 0, n_lora_gate = 0, time_mix_extra = 0, time_decay_extra = 0;
 };
 

@@ -152,9 +152,10 @@ void ChildProcess::collect(std::span<ChildProcess*> children, Clock::time_point 
       open.push_back(child);
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (fds.empty() || left <= 0) return;
-    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(std::min<long long>(left, 1000)));
-    if (ready < 0 && errno != EINTR) return;
+    if (fds.empty()) return;
+    // What a child wrote while another one was waited for counts, even past the deadline.
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<long long>(left, 0, 1000)));
+    if ((ready < 0 && errno != EINTR) || (ready == 0 && left <= 0)) return;
     for (std::size_t i = 0; ready > 0 && i < fds.size(); ++i) {
       if (fds[i].revents != 0) open[i]->read_some();
     }

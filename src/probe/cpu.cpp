@@ -28,22 +28,41 @@ struct BitmapDelete {
 };
 using Bitmap = std::unique_ptr<hwloc_bitmap_s, BitmapDelete>;
 
-/// hwloc reads its settings from the environment when it starts. Its plugins look at GPUs, and the GL one can hang.
-void set_hwloc_environment(const Sysroot& sys)
-{
-  ::setenv("HWLOC_PLUGINS_PATH", "/nonexistent", 1);
-  ::setenv("HWLOC_HIDE_ERRORS", "2", 0);
-  if (!sys.is_this_machine()) {
-    ::setenv("HWLOC_FSROOT", sys.root().c_str(), 1);
-    ::setenv("HWLOC_COMPONENTS", "linux,stop", 1);
+/// Sets a variable of the environment and puts it back: hwloc reads its settings there when it starts.
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const char* value) : name_(name)
+  {
+    if (const char* now = std::getenv(name)) before_ = now;
+    ::setenv(name, value, 1);
   }
-}
+  ~ScopedVariable()
+  {
+    if (before_) {
+      ::setenv(name_, before_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
 
 Topology load_topology(const Sysroot& sys)
 {
   // A captured machine without its processors is not asked about: hwloc would answer with this machine's.
   if (!sys.is_this_machine() && !sys.exists("/sys/devices/system/cpu/cpu0/topology")) return nullptr;
-  set_hwloc_environment(sys);
+  // hwloc's plugins look at GPUs, and the GL one can hang.
+  const ScopedVariable plugins("HWLOC_PLUGINS_PATH", "/nonexistent"), quiet("HWLOC_HIDE_ERRORS", "2");
+  std::optional<ScopedVariable> root, components;
+  if (!sys.is_this_machine()) {
+    root.emplace("HWLOC_FSROOT", sys.root().c_str());
+    components.emplace("HWLOC_COMPONENTS", "linux,stop");
+  }
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) return nullptr;
   Topology topology(raw);

@@ -50,7 +50,7 @@ CacheInput Builder::cache_input(bool swa, bool with_v, bool rotated)
   if (!rotated) return in;
   // llama-kv-cache.cpp: attn_rot_k, attn_rot_v. The condition reads layer 0, the size the layers of this cache.
   std::uint32_t first = 0;
-  while (first < model_.n_layer && (model_.is_swa(first) != swa || model_.is_recurrent(first))) ++first;
+  while (first < model_.n_layer && model_.is_swa(first) != swa) ++first;
   if (first == model_.n_layer || model_.head_k(first) == 0) return in;
   if (traits(request_.type_k).quantized && model_.head_k(0) % 64 == 0) {
     const auto n = rotation_size(model_.head_k(first));

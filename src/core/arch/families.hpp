@@ -96,4 +96,12 @@ void build_step35(Builder& b);
 void build_qwen2vl(Builder& b);
 void build_qwen3vl(Builder& b);
 
+// mamba.cpp
+void build_mamba(Builder& b);
+// mamba_hybrid.cpp
+void build_falcon_h1(Builder& b);
+void build_granite_hybrid(Builder& b);
+void build_jamba(Builder& b);
+void build_nemotron_h(Builder& b);
+
 }  // namespace canirun

@@ -84,6 +84,13 @@ constexpr std::array k_architectures{
     Architecture{"qwen2vl", build_qwen2vl},
     Architecture{"qwen3vl", build_qwen3vl},
     Architecture{"qwen3vlmoe", build_qwen3vl},
+    Architecture{"mamba", build_mamba},
+    Architecture{"mamba2", build_mamba},
+    Architecture{"falcon-h1", build_falcon_h1},
+    Architecture{"granitehybrid", build_granite_hybrid},
+    Architecture{"jamba", build_jamba},
+    Architecture{"nemotron_h", build_nemotron_h},
+    Architecture{"nemotron_h_moe", build_nemotron_h},
 };
 // clang-format on
 

@@ -117,4 +117,52 @@ inline ModelSpec embeddinggemma_300m()
 
 inline ModelSpec phi_3_5_mini() { return decoder("phi3", 32, 3072, 32, 32, 96, 8192, 32064); }
 
+inline SsmSpec mamba_2(std::uint32_t d_inner, std::uint32_t n_head, std::uint32_t n_group)
+{
+  SsmSpec s;
+  s.kind = SsmKind::mamba2;
+  s.d_conv = 4;
+  s.d_inner = d_inner;
+  s.d_state = 128;
+  s.n_group = n_group;
+  s.dt_rank = n_head;
+  s.conv_bias = true;
+  return s;
+}
+
+inline ModelSpec mamba_130m()
+{
+  auto m = decoder("mamba", 24, 768, 0, 0, 0, 0, 50280);
+  m.tied_embeddings = true;
+  m.ssm = SsmSpec{};
+  m.ssm->kind = SsmKind::mamba1;
+  m.ssm->d_conv = 4;
+  m.ssm->d_inner = 1536;
+  m.ssm->d_state = 16;
+  m.ssm->dt_rank = 48;
+  return m;
+}
+
+inline ModelSpec mamba2_2_7b()
+{
+  auto m = decoder("mamba2", 64, 2560, 0, 0, 0, 0, 50288);
+  m.tied_embeddings = true;
+  m.ssm = mamba_2(5120, 80, 1);
+  return m;
+}
+
+inline ModelSpec granite_4_h_micro()
+{
+  auto m = decoder("granitehybrid", 40, 2048, 32, 8, 64, 8192, 100352);
+  m.tied_embeddings = true;
+  m.ssm = mamba_2(4096, 64, 1);
+  std::vector<std::uint32_t> n_head_kv(40, 0);
+  for (const auto il : {5u, 15u, 25u, 35u}) n_head_kv[il] = 8;
+  for (std::uint32_t il = 0; il < 40; ++il) {
+    if (n_head_kv[il] == 0) m.recurrent_layers.push_back(il);
+  }
+  m.n_head_kv = n_head_kv;
+  return m;
+}
+
 }  // namespace canirun

@@ -186,6 +186,7 @@ std::optional<bool> read_special(FieldReader& in, const JsonNode& m, CatalogueEn
   if (key == "ollama") return in.read(m, e.ollama);
   if (key == "supersedes") return in.read(m, e.supersedes);
   if (key == "arch") return in.read(m, s.arch);
+  if (key == "pooling") return in.read_enum(m, k_pooling_names, s.pooling);
   if (key == "recurrent_layers") return read_layers(in, m, s.n_layer, s.recurrent_layers);
   if (key == "attn") return read_attention(in, m, s.attn);
   if (key == "moe") return read_object(in, m, k_moe_fields, s.moe.emplace());

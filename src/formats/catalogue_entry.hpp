@@ -17,6 +17,7 @@ inline constexpr auto k_confidence_names = std::to_array<std::string_view>({"exa
 inline constexpr auto k_precision_names = std::to_array<std::string_view>({"exact", "recalled", "published", "estimate"});
 inline constexpr auto k_qk_norm_names = std::to_array<std::string_view>({"none", "per_head", "full_width", "per_head_each"});
 inline constexpr auto k_out_gate_names = std::to_array<std::string_view>({"none", "full", "per_head", "separate"});
+inline constexpr auto k_pooling_names = std::to_array<std::string_view>({"none", "mean", "cls", "last", "rank"});
 inline constexpr auto k_ssm_kind_names = std::to_array<std::string_view>(
     {"none", "mamba1", "mamba2", "gated_delta", "kda", "shortconv", "rwkv6", "rwkv7", "lightning"});
 

@@ -68,7 +68,7 @@ void read_ffn_tensor(ModelSpec& spec, std::uint32_t il, std::string_view part, c
 {
   if (part == "ffn_up.bias" || part == "ffn_down.bias") spec.ffn_bias = true;
   if (part == "attn_norm.bias") spec.norm_bias = true;
-  if (part == "ffn_gate.weight" || (part == "ffn_up.weight" && width(t, 1) == 2 * std::uint64_t{spec.n_ff(il)})) spec.ffn_gated = true;
+  if (part == "ffn_gate.weight" || part == "ffn_gate_exps.weight" || (part == "ffn_up.weight" && width(t, 1) == 2 * std::uint64_t{spec.n_ff(il)})) spec.ffn_gated = true;
   if (!spec.moe) return;
   auto& moe = *spec.moe;
   if (part == "ffn_down_exps.weight") moe.n_ff_expert = std::max(moe.n_ff_expert, width32(t, 0));
@@ -77,7 +77,7 @@ void read_ffn_tensor(ModelSpec& spec, std::uint32_t il, std::string_view part, c
   if (part == "ffn_gate_exps.weight" || part == "ffn_gate_up_exps.weight") moe.gated = true;
   if (part == "ffn_up_exps.weight" && width(t, 0) != spec.n_embd) moe.expert_latent = width32(t, 0);
   if (part == "ffn_latent_norm.weight") moe.latent_norm = true;
-  if (part == "exp_probs_b.bias") moe.router_bias = true;
+  if (part == "exp_probs_b.bias" || part == "exp_probs_b" || part == "ffn_gate_inp.bias") moe.router_bias = true;
   if (part == "ffn_gate_inp_shexp.weight") moe.shared_gate = true;
   if (part == "ffn_up_exps.bias" || part == "ffn_gate_up_exps.bias") moe.expert_bias = true;
 }
@@ -120,8 +120,8 @@ void read_from_tensors(ModelSpec& spec)
     if (part == "attn_v.weight") value_layers.insert(il);
     if (part.starts_with("indexer.")) indexer_layers.insert(il);
     if (part == "attn_sinks.weight") sink_layers.insert(il);
-    const bool block_norm = part == "attn_norm.weight" || part == "ffn_norm.weight" || part == "post_attention_norm.weight" ||
-                            part == "post_ffw_norm.weight" || part == "attn_output_norm.weight" || part == "layer_output_norm.weight";
+    const bool block_norm = part == "attn_norm.weight" || part == "attn_norm_2.weight" || part == "ffn_norm.weight" ||
+                            part == "post_attention_norm.weight" || part == "post_ffw_norm.weight" || part == "attn_output_norm.weight" || part == "layer_output_norm.weight";
     if (il == 0 && block_norm) ++norms_in_layer_0;
   }
 

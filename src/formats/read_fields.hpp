@@ -25,10 +25,13 @@ class FieldReader {
   void entry(std::string_view name) { entry_ = name; }
   bool ok() const { return !problem_; }
   const std::string& problem() const { return *problem_; }
+  /// The field of the problem, "" when it concerns the whole entry.
+  const std::string& field() const { return field_; }
 
   bool wrong(const JsonNode& node, std::string_view what)
   {
     if (!problem_) {
+      field_ = node.key;
       problem_ = fmt::format("{}: {}{}{}{}{}", doc_.where(node), entry_.empty() ? "" : "'", entry_, entry_.empty() ? "" : "': ",
                              node.key.empty() ? "" : fmt::format("field '{}': ", node.key), what);
     }
@@ -106,6 +109,7 @@ class FieldReader {
   const JsonDocument& doc_;
   std::string entry_;
   std::optional<std::string> problem_;
+  std::string field_;
 };
 
 }  // namespace canirun

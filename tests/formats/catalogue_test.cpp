@@ -186,3 +186,47 @@ TEST_CASE("a file that a user names and that is not there is an error", "[format
   REQUIRE_FALSE(catalogue);
   CHECK(catalogue.error().message == "cannot read '/no/such/models.json': No such file or directory");
 }
+
+TEST_CASE("every entry of the catalogue is written as it was read", "[formats][catalogue]")
+{
+  for (const auto& entry : builtin().entries()) {
+    CAPTURE(entry.spec.id);
+    const auto text = to_catalogue_json(entry);
+    const auto again = Catalogue::parse(with_entry(text), "again.json");
+    if (!again) FAIL(again.error().message);
+    CHECK(to_catalogue_json(again->entries()[0]) == text);
+    CHECK(again->entries()[0].spec.n_params == entry.spec.n_params);
+    CHECK(again->entries()[0].spec.head_dim_k_swa == entry.spec.head_dim_k_swa);
+  }
+}
+
+TEST_CASE("the catalogue in the program has no finding against it", "[formats][catalogue]")
+{
+  std::string all = "{\"schema\": \"canirun.models/1\", \"models\": [";
+  for (const auto& entry : builtin().entries()) all += (all.back() == '[' ? "" : ",") + to_catalogue_json(entry);
+  for (const auto& finding : validate_catalogue(all + "]}", "data/models.json")) {
+    FAIL_CHECK(finding.entry + ": " + finding.field + ": " + finding.message);
+  }
+}
+
+TEST_CASE("validation names every finding with entry and field", "[formats][catalogue]")
+{
+  const auto found = [](std::string_view entry) {
+    std::vector<std::string> out;
+    for (const auto& f : validate_catalogue(with_entry(entry), "m.json")) out.push_back(f.entry + "|" + f.field + "|" + f.message);
+    return out;
+  };
+  const std::string facts = R"("release": "2024-01", "license": "mit", "tasks": ["chat"], "sources": ["s"], )";
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5}").empty());
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"arch\": \"lama\", \"n_layer\": 1, \"n_embd\": 8, \"n_vocab\": 8}") ==
+        std::vector<std::string>{"a|arch|llama.cpp has no architecture 'lama'"});
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"n_embd\": \"x\"}").at(0).find("a|n_embd|m.json:1:") == 0);
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"aliases\": [\"b\"]}, {\"id\": \"B\", " + facts + "\"n_params\": 5}") ==
+        std::vector<std::string>{"a|aliases|'b' leads to 'B' already"});
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"supersedes\": \"z\"}") == std::vector<std::string>{"a|supersedes|no entry is called 'z'"});
+  CHECK(found("{\"id\": \"a\", \"n_params\": 5}").size() == 4);
+  // A Llama 2 7B with one layer too few is 202 million parameters short.
+  auto llama = to_catalogue_json(*builtin().find("llama-2-7b"));
+  llama.replace(llama.find("\"n_layer\": 32"), 13, "\"n_layer\": 31");
+  CHECK(found(llama) == std::vector<std::string>{"llama-2-7b|n_params|the shapes add up to 6536032256, the entry says 6738415616"});
+}

@@ -151,7 +151,8 @@ ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const Hard
   const auto set_type = [&](FileType type) {
     if (chooser) chooser->apply(type, {}, plan.tensors);
   };
-  const Subject subject{model, plan, machine, workload};
+  MemoryCache memory(model);
+  const Subject subject{model, plan, machine, workload, memory};
   std::vector<Trial> trials;
   std::vector<QuantChoice> choices;
   for (const auto type : types_of(model, question)) {

@@ -11,16 +11,21 @@ MemoryParts MemoryEstimate::total() const
   return sum;
 }
 
-MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement)
+GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices)
+{
+  const auto flash_attn = resolve_flash_attention(model, plan, workload, devices);
+  return {flash_attn, compute_bytes(model, plan, workload, flash_attn, devices)};
+}
+
+MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices,
+                               const GraphBytes& graph)
 {
   const auto shape = resolve(workload, model);
-  const auto devices = schedule_request(model, plan, workload, placement);
   MemoryEstimate estimate;
-  estimate.flash_attn = resolve_flash_attention(model, plan, workload, devices);
+  estimate.flash_attn = graph.flash_attn;
   const auto weights = weight_bytes(model, plan, devices);
   const auto caches = cache_bytes(model, workload, shape, estimate.flash_attn, devices);
-  const auto compute = compute_bytes(model, plan, workload, estimate.flash_attn, devices);
-  estimate.compute_known = !compute.empty();
+  estimate.compute_known = !graph.compute.empty();
 
   estimate.gpus.resize(devices.n_gpus);
   for (std::size_t i = 0; i <= devices.n_gpus; ++i) {
@@ -28,11 +33,17 @@ MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, c
     parts.weights = weights[i];
     parts.kv_cache = caches[i].kv;
     parts.recurrent_state = caches[i].state;
-    if (estimate.compute_known) parts.compute = compute[i];
+    if (estimate.compute_known) parts.compute = graph.compute[i];
     parts.runtime_overhead = i < devices.n_gpus ? gpu_overhead(devices.backend) : host_overhead(model);
   }
   estimate.host.output = output_bytes(model, workload, shape);
   return estimate;
+}
+
+MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement)
+{
+  const auto devices = schedule_request(model, plan, workload, placement);
+  return assemble_memory(model, plan, workload, devices, graph_bytes(model, plan, workload, devices));
 }
 
 }  // namespace canirun

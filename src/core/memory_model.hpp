@@ -38,6 +38,17 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
 std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
                                  const ScheduleRequest& devices);
 
+/// What replaying the graph decides.
+struct GraphBytes {
+  bool flash_attn = true;
+  std::vector<Bytes> compute;  ///< Of each device; empty where the family has no graph here.
+};
+GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
+
+/// The estimate once the graph's part is known: sums over weights and caches only.
+MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices,
+                               const GraphBytes& graph);
+
 /// Backend context and process: in none of llama.cpp's own figures.
 Bytes gpu_overhead(Backend backend);
 Bytes host_overhead(const ModelSpec& model);

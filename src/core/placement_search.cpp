@@ -1,7 +1,6 @@
 #include "placement_search.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace canirun {
@@ -35,7 +34,8 @@ class Search {
   };
 
   std::uint32_t all_layers() const { return s_.n_layer_all() + 1; }
-  Placement base(std::vector<std::size_t> gpus) const;
+  Placement layout(const std::vector<std::size_t>& gpus, Amounts amounts, std::vector<double> shares) const;
+  std::vector<double> shares(const std::vector<std::size_t>& gpus, const MemoryEstimate* known = nullptr) const;
   Trial attempt(const std::vector<std::size_t>& gpus, Amounts amounts) const;
   void offer(Trial trial);
   bool done() const { return best_ && best_->grade.letter == Letter::S; }
@@ -44,55 +44,50 @@ class Search {
   void try_several_gpus();
   void try_experts_in_ram();
   void try_layers_in_ram();
-  template <typename Make>
-  void offer_by_headroom(std::uint32_t least, std::uint32_t most, Make make);
+  template <typename AmountsOf>
+  void offer_by_headroom(std::uint32_t least, std::uint32_t most, AmountsOf amounts_of);
 
   const Subject& s_;
   const PlacementRequest& request_;
   std::optional<Trial> best_;
 };
 
-Placement Search::base(std::vector<std::size_t> gpus) const
+Placement Search::layout(const std::vector<std::size_t>& gpus, Amounts amounts, std::vector<double> shares) const
 {
   Placement p;
   p.backend = gpus.empty() ? Backend::cpu : s_.machine.backend;
   p.n_layers = s_.n_layer_all();
-  p.gpus = std::move(gpus);
+  p.n_gpu_layers = gpus.empty() ? 0 : std::min(amounts.n_gpu_layers, all_layers());
+  p.n_cpu_moe = gpus.empty() ? 0 : std::min(amounts.n_cpu_moe, s_.n_layer_all());
+  p.gpus = gpus;
+  p.split = std::move(shares);
+  p.mode = mode_of(p, s_.n_layer_all());
   return p;
 }
 
-/// Shares of the GPUs as llama.cpp takes them without --tensor-split: by what each may use.
-std::vector<double> shares_of(const std::vector<double>& amounts)
+/// Shares of the GPUs: as stated, else by what each may use, as llama.cpp takes them without --tensor-split. What a device needs
+/// apart from its layers (buffers, runtime; from a `known` estimate) is not its to share.
+std::vector<double> Search::shares(const std::vector<std::size_t>& gpus, const MemoryEstimate* known) const
 {
+  std::vector<double> amounts = request_.tensor_split;
+  if (amounts.size() != gpus.size()) {
+    amounts.clear();
+    for (std::size_t i = 0; i < gpus.size(); ++i) {
+      auto budget = s_.machine.gpu_budget[gpus[i]];
+      if (known) budget = saturating_sub(budget, known->gpus[i].compute + known->gpus[i].runtime_overhead);
+      amounts.push_back(static_cast<double>(budget.count));
+    }
+  }
   const auto sum = std::accumulate(amounts.begin(), amounts.end(), 0.0);
-  std::vector<double> shares;
-  for (const auto a : amounts) shares.push_back(sum > 0 ? a / sum : 1.0 / static_cast<double>(amounts.size()));
-  return shares;
+  for (auto& a : amounts) a = sum > 0 ? a / sum : 1.0 / static_cast<double>(amounts.size());
+  return amounts;
 }
 
 Trial Search::attempt(const std::vector<std::size_t>& gpus, Amounts amounts) const
 {
-  auto p = base(gpus);
-  p.n_gpu_layers = gpus.empty() ? 0 : std::min(amounts.n_gpu_layers, all_layers());
-  p.n_cpu_moe = gpus.empty() ? 0 : std::min(amounts.n_cpu_moe, s_.n_layer_all());
-  p.mode = mode_of(p, s_.n_layer_all());
-  if (p.gpus.size() == 1) p.split = {1.0};
-  if (p.gpus.size() <= 1 || !request_.tensor_split.empty()) {
-    if (p.gpus.size() > 1) p.split = shares_of(request_.tensor_split);
-    return try_placement(s_, std::move(p));
-  }
-  std::vector<double> budgets;
-  for (const auto g : gpus) budgets.push_back(static_cast<double>(s_.machine.gpu_budget[g].count));
-  p.split = shares_of(budgets);
-  auto first = try_placement(s_, p);
-  // What a device needs apart from its layers (buffers, runtime) is not its to share: take it off and split again.
-  for (std::size_t i = 0; i < gpus.size(); ++i) {
-    const auto& parts = first.memory.gpus[i];
-    const auto fixed = parts.compute + parts.output + parts.runtime_overhead + parts.projector;
-    budgets[i] = std::max(0.0, budgets[i] - static_cast<double>(fixed.count));
-  }
-  p.split = shares_of(budgets);
-  auto second = try_placement(s_, std::move(p));
+  auto first = try_placement(s_, layout(gpus, amounts, shares(gpus)));
+  if (gpus.size() <= 1 || !request_.tensor_split.empty()) return first;
+  auto second = try_placement(s_, layout(gpus, amounts, shares(gpus, &first.memory)));
   return second.room.share > first.room.share ? second : first;
 }
 
@@ -134,30 +129,41 @@ void Search::try_several_gpus()
   }
 }
 
-/// Offers, for each letter of headroom, the placement with the largest amount on the GPUs that still leaves that much. `make(n)` is
-/// the trial with amount n; more on the GPUs never leaves more there, so each amount is found by bisection.
-template <typename Make>
-void Search::offer_by_headroom(std::uint32_t least, std::uint32_t most, Make make)
+/// Offers, for each letter of headroom, the placement with the largest amount on the GPUs that still leaves that much. Amounts are
+/// found by bisection over sums of weights and caches with the last trial's buffers, then tried; a trial's buffers correct the next
+/// step, so that two or three graphs are replayed for a letter.
+template <typename AmountsOf>
+void Search::offer_by_headroom(std::uint32_t least, std::uint32_t most, AmountsOf amounts_of)
 {
-  std::map<std::uint32_t, Trial> tried;
-  const auto at = [&](std::uint32_t n) -> const Trial& {
-    const auto it = tried.find(n);
-    return it != tried.end() ? it->second : tried.emplace(n, make(n)).first->second;
-  };
+  const auto& gpus = s_.machine.gpus;
+  auto last = attempt(gpus, amounts_of(most));
   auto high = most;
-  for (auto t = grade_thresholds().rbegin(); t != grade_thresholds().rend() && !done(); ++t) {
-    std::uint32_t low = least;
-    if (at(low).room.gpu_share < t->min_headroom) {
-      if (t == grade_thresholds().rbegin()) offer(at(low));
-      return;
+  const auto largest = [&](double share) {
+    auto low = least, top = high;
+    while (low < top) {
+      const auto middle = low + (top - low + 1) / 2;
+      const auto p = layout(gpus, amounts_of(middle), shares(gpus, &last.memory));
+      const auto like = s_.memory.estimate_like(s_.plan, s_.workload, p, last.memory);
+      if (headroom(s_.machine, p, like).gpu_share >= share) low = middle;
+      else top = middle - 1;
     }
-    while (low < high) {
-      const auto middle = low + (high - low + 1) / 2;
-      if (at(middle).room.gpu_share >= t->min_headroom) low = middle;
-      else high = middle - 1;
+    return low;
+  };
+  for (auto t = grade_thresholds().rbegin(); t != grade_thresholds().rend(); ++t) {
+    auto n = largest(t->min_headroom);
+    auto trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, &last.memory)));
+    while (trial.room.gpu_share < t->min_headroom && n > least) {
+      last = std::move(trial);
+      n = std::min(n - 1, largest(t->min_headroom));
+      trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, &last.memory)));
     }
-    high = low;
-    offer(at(low));
+    const bool leaves = trial.room.gpu_share >= t->min_headroom;
+    // Where speed already decides, more in RAM only slows it further.
+    const bool slow = trial.grade.speed && *trial.grade.speed <= trial.grade.memory;
+    if (leaves || t == grade_thresholds().rbegin()) offer(trial);
+    if (!leaves || slow || done()) return;
+    high = n;
+    last = std::move(trial);
   }
 }
 
@@ -166,18 +172,18 @@ void Search::try_experts_in_ram()
   if (!s_.model.moe || s_.model.moe->n_expert == 0 || s_.machine.gpus.empty()) return;
   const auto n = s_.n_layer_all();
   // Amount n − n_cpu_moe of layers whose experts stay on the GPUs.
-  offer_by_headroom(0, n - 1, [&](std::uint32_t on_gpu) { return attempt(s_.machine.gpus, {all_layers(), n - on_gpu}); });
+  offer_by_headroom(0, n - 1, [&](std::uint32_t on_gpu) { return Amounts{all_layers(), n - on_gpu}; });
 }
 
 void Search::try_layers_in_ram()
 {
   if (s_.machine.gpus.empty()) return;
   const auto experts = request_.n_cpu_moe.value_or(0);
-  offer_by_headroom(1, s_.n_layer_all(), [&](std::uint32_t layers) { return attempt(s_.machine.gpus, {layers, experts}); });
+  offer_by_headroom(1, s_.n_layer_all(), [&](std::uint32_t layers) { return Amounts{layers, experts}; });
   const bool moe = s_.model.moe && s_.model.moe->n_expert > 0;
   if (moe && !request_.n_cpu_moe && !done()) {
     const auto all = s_.n_layer_all();
-    offer_by_headroom(1, all, [&](std::uint32_t layers) { return attempt(s_.machine.gpus, {layers, all}); });
+    offer_by_headroom(1, all, [&](std::uint32_t layers) { return Amounts{layers, all}; });
   }
 }
 
@@ -218,7 +224,7 @@ Trial Search::stated()
 Trial try_placement(const Subject& subject, Placement placement)
 {
   Trial trial;
-  trial.memory = estimate_memory(subject.model, subject.plan, subject.workload, placement);
+  trial.memory = subject.memory.estimate(subject.plan, subject.workload, placement);
   trial.room = headroom(subject.machine, placement, trial.memory);
   trial.fits = trial.room.share >= 0;
   auto workload = subject.workload;
@@ -238,14 +244,53 @@ Trial find_placement(const Subject& subject, const PlacementRequest& request)
   return trial;
 }
 
+namespace {
+
+/// Scales the compute buffers of an estimate.
+MemoryEstimate with_compute(MemoryEstimate memory, double factor)
+{
+  const auto scale = [&](Bytes& b) { b.count = static_cast<std::uint64_t>(static_cast<double>(b.count) * factor); };
+  for (auto& gpu : memory.gpus) scale(gpu.compute);
+  scale(memory.host.compute);
+  return memory;
+}
+
+/// Whether a placement fits at other contexts. Compute buffers grow with the context, but not faster than it: between these bounds
+/// most answers need no graph.
+class ContextFit {
+ public:
+  ContextFit(const Subject& subject, const Trial& trial)
+      : s_(subject), placement_(trial.placement), known_(trial.memory), known_ctx_(resolve(subject.workload, subject.model).n_ctx)
+  {
+  }
+
+  bool operator()(std::uint32_t n_ctx)
+  {
+    auto workload = s_.workload;
+    workload.n_ctx = n_ctx;
+    const auto ratio = static_cast<double>(n_ctx) / known_ctx_;
+    const auto like = s_.memory.estimate_like(s_.plan, workload, placement_, known_);
+    if (fits(with_compute(like, std::max(1.0, ratio)))) return true;
+    if (!fits(with_compute(like, std::min(1.0, ratio)))) return false;
+    known_ = s_.memory.estimate(s_.plan, workload, placement_);
+    known_ctx_ = n_ctx;
+    return fits(known_);
+  }
+
+ private:
+  bool fits(const MemoryEstimate& memory) const { return headroom(s_.machine, placement_, memory).share >= 0; }
+
+  const Subject& s_;
+  const Placement& placement_;
+  MemoryEstimate known_;
+  std::uint32_t known_ctx_;
+};
+
+}  // namespace
+
 std::optional<std::uint32_t> max_context(const Subject& subject, const Trial& trial)
 {
-  const auto fits = [&](std::uint32_t n_ctx) {
-    auto workload = subject.workload;
-    workload.n_ctx = n_ctx;
-    const auto memory = estimate_memory(subject.model, subject.plan, workload, trial.placement);
-    return headroom(subject.machine, trial.placement, memory).share >= 0;
-  };
+  ContextFit fits(subject, trial);
   const auto most = subject.model.n_ctx_train / k_context_step;
   if (most == 0) return trial.fits ? std::optional(subject.model.n_ctx_train) : std::nullopt;
   if (fits(most * k_context_step)) return most * k_context_step;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -8,6 +7,7 @@
 #include "canirun/core/memory.hpp"
 #include "canirun/core/speed.hpp"
 #include "machine.hpp"
+#include "memory_cache.hpp"
 
 /// \file
 /// Finds where the layers and experts of one file go (docs/grading.md, "Placement").
@@ -30,6 +30,7 @@ struct Subject {
   const TensorPlan& plan;
   const Machine& machine;
   Workload workload;
+  MemoryCache& memory;  ///< Of the same model and workload.
 
   std::uint32_t n_layer_all() const { return model.n_layer + model.n_layer_nextn; }
   bool speed_applies() const { return model.kind == ModelKind::text; }

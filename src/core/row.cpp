@@ -14,7 +14,8 @@ Workload workload_of(const ModelSpec& model, const Question& question)
 Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question)
 {
   const auto machine = examine(hardware, question);
-  return find_placement({model, plan, machine, workload_of(model, question)}, question.placement);
+  MemoryCache memory(model);
+  return find_placement({model, plan, machine, workload_of(model, question), memory}, question.placement);
 }
 
 }  // namespace canirun

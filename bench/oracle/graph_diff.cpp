@@ -95,6 +95,7 @@ Line parse_line(const std::string& text)
   constexpr std::string_view glu[] = {"REGLU", "GEGLU", "SWIGLU", "SWIGLU_OAI", "GEGLU_ERF", "GEGLU_QUIC", "SWIGLU_CLA"};
   if (std::ranges::find(unary, line.op) != std::end(unary)) line.op = "unary";
   if (std::ranges::find(glu, line.op) != std::end(glu)) line.op = "glu";
+  if (line.op == "ROPE_BACK") line.op = "ROPE";
   const auto use = text.find("use=");
   line.uses = text.substr(use + 4, text.find(',', use) - use - 4);
   // Names may have parentheses of their own: a size is "( 8M) [".

@@ -152,15 +152,30 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   if (moe.n_ff_shared > 0) meta.number("expert_shared_feed_forward_length", moe.n_ff_shared);
   meta.number("expert_shared_count", moe.n_expert_shared);
   meta.number("leading_dense_block_count", moe.n_layer_dense_lead);
-  meta.number("expert_gating_func", moe.router_bias ? 2 : 1);  // sigmoid where there is a selection bias, else softmax
+  // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
+  meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias ? 2 : 1);
   constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
-  meta.flag("expert_weights_norm", moe.router_bias || m.arch == "mistral4");
+  meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || m.arch == "mistral4");
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
   if (moe.expert_latent > 0) {
     meta.number("moe_latent_size", moe.expert_latent);
     meta.number("expert_latent_length", moe.expert_latent);
   }
+}
+
+void write_deepseek4(Metadata& meta, const ModelSpec& m)
+{
+  const auto& ds = *m.dsv4;
+  meta.number("attention.output_group_count", ds.o_groups);
+  meta.number("attention.output_lora_rank", ds.o_lora_rank);
+  meta.real("attention.compress_rope_freq_base", 10000.0F);
+  meta.numbers("attention.compress_ratios", ds.compress_ratios);
+  meta.number("hyper_connection.count", ds.hc_mult);
+  meta.number("hyper_connection.sinkhorn_iterations", 20);
+  meta.real("hyper_connection.epsilon", 1e-6F);
+  meta.number("hash_layer_count", ds.num_hash_layers);
+  meta.real("swiglu_clamp_exp", 10.0F);
 }
 
 void write_state(Metadata& meta, const ModelSpec& m)
@@ -233,6 +248,7 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   write_attention(meta, m);
   write_family(meta, m);
   if (m.moe) write_experts(meta, m);
+  if (m.dsv4) write_deepseek4(meta, m);
   if (m.ssm) write_state(meta, m);
   if (m.per_layer_embd) meta.number("embedding_length_per_layer_input", m.per_layer_embd->n_embd);
   if (m.n_token_types > 0) meta.number("token_type_count", m.n_token_types);

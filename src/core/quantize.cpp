@@ -174,7 +174,8 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
   };
   std::array<std::vector<Visit>, static_cast<std::size_t>(Category::other)> visits;
   std::unordered_map<std::string_view, Site> roles;
-  const bool native_mxfp4 = model.native_type == FileType::MXFP4_MOE;
+  // conversion/gpt_oss.py writes the experts in MXFP4 whatever the file type; other models published so are converted like any.
+  const bool native_mxfp4 = model.arch == "gpt-oss" && model.native_type == FileType::MXFP4_MOE;
   const auto everywhere = model_conditions(model);
 
   for (std::size_t i = 0; i < tensors.size(); ++i) {

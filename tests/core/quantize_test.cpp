@@ -152,6 +152,7 @@ TEST_CASE("experts published in MXFP4 stay so in converted files", "[quantize]")
   ModelSpec model;
   model.n_layer = 1;
   model.moe = experts(32);
+  model.arch = "gpt-oss";
   model.native_type = FileType::MXFP4_MOE;
   std::vector<PlannedTensor> tensors;
   add(tensors, "blk.0.ffn_up_exps.weight", {2880, 2880, 32, 1});

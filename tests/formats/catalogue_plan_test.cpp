@@ -24,6 +24,8 @@ const std::map<std::string, std::int64_t> k_known_differences{
     {"gemma-3-4b", -64 * 2560}, {"gemma-3-12b", -64 * 3840}, {"gemma-3-27b", -64 * 5376}, {"medgemma-4b", -64 * 2560},
     // Two xIELU numbers a layer are metadata in a GGUF file, not tensors.
     {"apertus-8b", -64},
+    // Tables from tokens to experts, 6 · 129280 in each of 3 layers: numbers, not weights, but llama.cpp counts them.
+    {"deepseek-v4-flash", 3 * 6 * 129280}, {"deepseek-v4-pro", 3 * 6 * 129280},
 };
 
 }  // namespace

@@ -110,15 +110,16 @@ Ref Builder::rotate(Ref cur, Ref rot)
 }
 
 /// llama-kv-cache.cpp: cpy_k.
-void Builder::store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind)
+void Builder::store_rows(Ref cells, Ref cur, Ref idxs)
 {
   if (!recording()) return;
-  auto k = cache(kind, il);
   const auto ne = at(cur).ne;
   cur = view_2d(cur, ne[0] * ne[1], ne[2], at(cur).nb[2], 0);
-  if (const auto c = at(k).ne; c[2] > 1) k = reshape(k, c[0], c[1] * c[2]);
-  expand(set_rows(k, cur, idxs));
+  if (const auto c = at(cells).ne; c[2] > 1) cells = reshape(cells, c[0], c[1] * c[2]);
+  expand(set_rows(cells, cur, idxs));
 }
+
+void Builder::store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind) { store_rows(cache(kind, il), cur, idxs); }
 
 /// llama-kv-cache.cpp: cpy_v.
 void Builder::store_v(Ref cur, Ref idxs, std::uint32_t il)
@@ -142,15 +143,19 @@ void Builder::store_v(Ref cur, Ref idxs, std::uint32_t il)
 }
 
 /// llama-kv-cache.cpp: get_k, over the whole cache as init_full gives it.
+Ref Builder::load_cells(Ref cells, std::uint64_t head)
+{
+  if (!recording()) return cells;
+  const auto type = at(cells).type;
+  const auto ne = at(cells).ne;
+  return view_4d(cells, {head, head ? ne[0] / head : 0, ne[1], ne[2]}, row_size(type, head).count, row_size(type, ne[0]).count,
+                 row_size(type, ne[0] * ne[1]).count, 0);
+}
+
 Ref Builder::load_k(std::uint32_t il, CacheKind kind)
 {
   const auto k = cache(kind, il);
-  if (!recording()) return k;
-  const auto type = at(k).type;
-  const auto ne = at(k).ne;
-  const auto head = kind == CacheKind::k ? model_.head_k(il) : ne[0];
-  return view_4d(k, {head, head ? ne[0] / head : 0, ne[1], ne[2]}, row_size(type, head).count, row_size(type, ne[0]).count,
-                 row_size(type, ne[0] * ne[1]).count, 0);
+  return load_cells(k, kind == CacheKind::k ? model_.head_k(il) : at(k).ne[0]);
 }
 
 /// llama-kv-cache.cpp: get_v.
@@ -170,14 +175,14 @@ Ref Builder::load_v(std::uint32_t il)
 }
 
 /// The mask with all but the chosen cells at −∞ (llama-graph.cpp: build_attn of llm_graph_input_attn_k_dsa).
-Ref Builder::top_k_mask(Ref mask, Ref top_k)
+Ref Builder::top_k_mask(Ref mask, Ref top_k, TensorType zeros_type)
 {
   if (!recording()) return mask;
   const auto all = fill(mask);
   const auto m = at(all), k = at(top_k);
   const auto cells = view_4d(all, {1, m.ne[0], m.ne[1], m.ne[3]}, m.nb[0], m.nb[1], m.nb[2], 0);
   const auto ids = view_4d(top_k, {k.ne[0], k.ne[1], k.ne[3], 1}, k.nb[1], k.nb[2], k.ne[3] * k.nb[3], 0);
-  const auto zeros = fill(leaf(Leaf::input, TensorType::f32, {1, k.ne[0], k.ne[1], k.ne[3]}, -1));
+  const auto zeros = fill(leaf(Leaf::input, zeros_type, {1, k.ne[0], k.ne[1], k.ne[3]}, -1));
   const auto set = set_rows(cells, zeros, ids);
   const auto t = at(set);
   const auto kept = view_4d(set, {t.ne[1], t.ne[2], 1, t.ne[3]}, t.nb[2], t.nb[3], t.nb[3], 0);

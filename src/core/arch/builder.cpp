@@ -175,6 +175,13 @@ Ref Builder::bare_if(bool exists, std::string_view name, std::uint32_t il, std::
   return declare(name, "", il, ne, exists, false, false);
 }
 
+Ref Builder::table(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
+{
+  const auto r = declare(name, ".weight", il, ne, true, true, false);
+  if (declared_ && model_.tensors.empty()) declared_->tensors.back().type = TensorType::i32;
+  return r;
+}
+
 Ref Builder::shared_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne)
 {
   return declare(name, ".weight", il, ne, exists, false, true);
@@ -204,7 +211,7 @@ Ref Builder::inp_embd(bool scaled)
 {
   const std::uint64_t n_embd = model_.n_embd, n_embd_inp = n_embd * (1 + std::uint64_t{model_.n_deepstack_layers});
   token_embd_ = weight("token_embd", k_global, {n_embd, model_.n_vocab});
-  const auto tokens = input(TensorType::i32, n_tokens_);
+  const auto tokens = tokens_ = input(TensorType::i32, n_tokens_);
   const auto vectors = input(TensorType::f32, n_embd_inp, n_tokens_);
   auto cur = get_rows(token_embd_, tokens);
   if (n_embd_inp != n_embd) cur = pad(cur, n_embd_inp - n_embd);

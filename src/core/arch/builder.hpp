@@ -112,6 +112,8 @@ class Builder : public GraphOps {
   Ref weight_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);
   Ref bias(std::string_view name, std::uint32_t il, std::uint64_t n);
   Ref bias_if(bool exists, std::string_view name, std::uint32_t il, std::uint64_t n);
+  /// A table of 32-bit integers, "<name>.weight": never quantised.
+  Ref table(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);
   /// A name without ".weight" or ".bias": "ssm_a".
   Ref bare(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);
   Ref bare_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);
@@ -123,6 +125,7 @@ class Builder : public GraphOps {
   // --- Inputs (builder.cpp) ----------------------------------------------------------------------------------------------------
   Ref embedding() const { return token_embd_; }  ///< The table that inp_embd() read: on the host.
   Ref inp_embd(bool scaled = false);  ///< Rows of token_embd; `scaled`: the model has an f_embedding_scale (Granite).
+  Ref inp_tokens() const { return tokens_; }   ///< Of inp_embd.
   Ref inp_pos(std::uint64_t per_token = 1);
   Ref inp_out_ids();
   Ref inp_attn_scale();
@@ -157,6 +160,13 @@ class Builder : public GraphOps {
   /// [head, n_head_kv, n_cells, n_stream].
   void store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind = CacheKind::k);
   Ref load_k(std::uint32_t il, CacheKind kind = CacheKind::k);
+  /// The same for any tensor of cells [width, n_cells, n_stream].
+  void store_rows(Ref cells, Ref cur, Ref idxs);
+  Ref load_cells(Ref cells, std::uint64_t head);
+  /// llama_mul_mat_hadamard; without a rotation `cur` itself.
+  Ref rotate(Ref cur, Ref rot);
+  /// `mask` with all but the chosen cells at −∞; the constant it is written with has a type of its own.
+  Ref top_k_mask(Ref mask, Ref top_k, TensorType zeros = TensorType::f32);
 
   // --- Feed-forward (ffn.cpp, moe.cpp) -------------------------------------------------------------------------------------------
   Ref ffn(Ref cur, const Ffn& f);
@@ -191,9 +201,7 @@ class Builder : public GraphOps {
   Ref slot(std::uint32_t il);
   CacheInput cache_input(bool swa, bool with_v, bool rotated);
   void store_v(Ref cur, Ref idxs, std::uint32_t il);
-  Ref top_k_mask(Ref mask, Ref top_k);
   Ref load_v(std::uint32_t il);
-  Ref rotate(Ref cur, Ref rot);
   Ref activation(Act kind, Ref cur);
   Ref rs_begin(Ref state, std::uint64_t width);
   void rs_end(const RecurrentInput& inp, Ref state, Ref states, std::uint64_t width);
@@ -206,6 +214,7 @@ class Builder : public GraphOps {
   std::size_t cursor_ = 0;
   Ref token_embd_;
   bool complete_ = true;
+  Ref tokens_;
   std::unordered_map<std::string_view, std::int32_t> files_;  ///< Of a GGUF: tensor by name.
   std::vector<std::int32_t> from_file_;                        ///< Declared index of a file's tensor, or −1.
   std::vector<std::array<Ref, 8>> caches_;                     ///< By layer and kind.

@@ -29,6 +29,8 @@ void build_mistral4(Builder& b);
 // deepseek32.cpp
 void build_deepseek32(Builder& b);
 void build_glm_dsa(Builder& b);
+// deepseek4.cpp
+void build_deepseek4(Builder& b);
 // dots1.cpp
 void build_dots1(Builder& b);
 // bailing.cpp

@@ -24,6 +24,7 @@ constexpr std::array k_architectures{
     Architecture{"mistral4", build_mistral4},
     Architecture{"deepseek32", build_deepseek32},
     Architecture{"glm-dsa", build_glm_dsa},
+    Architecture{"deepseek4", build_deepseek4},
     Architecture{"dots1", build_dots1},
     Architecture{"bailingmoe", build_bailingmoe},
     Architecture{"bailingmoe2", build_bailingmoe2},

@@ -162,6 +162,7 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   // Nodes that llama.cpp puts on a device itself (llama-context.cpp: graph_get_cb; llama-graph.cpp: build_attn_mha).
   for (const auto id : order_) {
     const auto& t = out_.tensors[at(id)];
+    if (!request.tags) break;
     if (t.tag == NodeTag::on_cpu) out_.device[at(id)] = host();
     if ((t.tag == NodeTag::norm || t.tag == NodeTag::l_last) && (request.full_offload || request.small_batch)) {
       const auto device = request.layer_device[at(t.layer)];
@@ -275,7 +276,7 @@ void Scheduler::lay_out()
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
     const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
-    if (request_->backend == Backend::cuda || request_->backend == Backend::rocm) optimize_for_cuda(view, kept_);
+    if (request_->cuda_fusion && (request_->backend == Backend::cuda || request_->backend == Backend::rocm)) optimize_for_cuda(view, kept_);
     if (request_->backend == Backend::vulkan) optimize_for_vulkan(view, kept_);
   }
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {

@@ -66,6 +66,29 @@ void Scheduler::place_leafs(const Graph& graph)
   }
 }
 
+/// A weight that several layers of one device name (rope factors, a tied embedding) is one tensor there
+/// (llama-model-loader.cpp: TENSOR_DUPLICATED).
+void Scheduler::merge_duplicates(const Graph& graph)
+{
+  first_of_.clear();
+  bool merged = false;
+  for (const auto id : graph.leafs) {
+    const auto weight = out_.tensors[at(id)].weight;
+    if (weight < 0) continue;
+    const auto slot = at(weight) * (request_->n_gpus + 1) + at(out_.home[at(id)]);
+    if (slot >= first_of_.size()) first_of_.resize(slot + 1, -1);
+    if (first_of_[slot] < 0) first_of_[slot] = id;
+    else merged = true;
+  }
+  if (!merged) return;
+  for (const auto id : order_) {
+    for (auto& src : out_.tensors[at(id)].src) {
+      if (src < 0 || out_.tensors[at(src)].weight < 0) continue;
+      src = first_of_[at(out_.tensors[at(src)].weight) * (request_->n_gpus + 1) + at(out_.home[at(src)])];
+    }
+  }
+}
+
 /// ggml_backend_sched_backend_id_from_cur.
 std::int8_t Scheduler::device_by_data(std::int32_t id) const
 {
@@ -158,6 +181,7 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   out_.device.assign(n_own_, -1);
   order_ = graph.nodes;
   place_leafs(graph);
+  merge_duplicates(graph);
 
   // Nodes that llama.cpp puts on a device itself (llama-context.cpp: graph_get_cb; llama-graph.cpp: build_attn_mha).
   for (const auto id : order_) {

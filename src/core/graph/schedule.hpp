@@ -68,6 +68,7 @@ class Scheduler {
   bool readable(std::int32_t id, std::int8_t device) const;
   bool is_weight(std::int32_t id) const;
   void place_leafs(const Graph& graph);
+  void merge_duplicates(const Graph& graph);
   std::int8_t device_by_data(std::int32_t id) const;
   void expand(bool down, bool gpus_only);
   void assign_rest();
@@ -85,6 +86,7 @@ class Scheduler {
   std::vector<std::int32_t> graph_inputs_;   ///< Pipeline: inputs that are kept several times.
   std::vector<std::int32_t> use_count_;      ///< How often each tensor is a source.
   KeptTensors kept_;
+  std::vector<std::int32_t> first_of_;       ///< By weight and device: the leaf that stands for all.
   std::size_t n_own_ = 0;                    ///< Tensors of the graph itself.
 };
 

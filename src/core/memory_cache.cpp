@@ -10,7 +10,7 @@ MemoryEstimate MemoryCache::estimate(const TensorPlan& plan, const Workload& wor
   const bool one_place = placement.gpus.empty() || (devices.full_offload && std::ranges::count(devices.weight_host, 0) ==
                                                                                  static_cast<std::ptrdiff_t>(devices.weight_host.size()));
   if (!one_place) return assemble_memory(model_, plan, workload, devices, graph_bytes(model_, plan, workload, devices));
-  const Key key{workload.n_ctx, placement.n_gpu_layers, placement.gpus, placement.split};
+  const Key key{workload.n_ctx, placement.n_gpu_layers, placement.backend, placement.gpus.size(), placement.split};
   auto it = graphs_.find(key);
   if (it == graphs_.end()) it = graphs_.emplace(key, graph_bytes(model_, plan, workload, devices)).first;
   return assemble_memory(model_, plan, workload, devices, it->second);

@@ -22,8 +22,8 @@ class MemoryCache {
                                const MemoryEstimate& similar) const;
 
  private:
-  /// n_ctx, layers on GPUs, GPUs, shares.
-  using Key = std::tuple<std::uint32_t, std::uint32_t, std::vector<std::size_t>, std::vector<double>>;
+  /// n_ctx, layers on GPUs, backend, number of GPUs, shares.
+  using Key = std::tuple<std::uint32_t, std::uint32_t, Backend, std::size_t, std::vector<double>>;
 
   const ModelSpec& model_;
   std::map<Key, GraphBytes> graphs_;

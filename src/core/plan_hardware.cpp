@@ -1,7 +1,5 @@
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
-#include <map>
 #include <tuple>
 
 #include "canirun/core/plan.hpp"
@@ -74,11 +72,13 @@ class Planner {
  public:
   Planner(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement, const HardwareProfile& host)
       : model_(model), quant_(quant), plan_(plan_of(model, quant)), question_(question), requirement_(requirement),
-        host_(without_gpus(host))
+        host_(without_gpus(host)), memory_(model)
   {
+    question_.placement = {};
+    question_.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well
   }
 
-  LeastHardware least() const
+  LeastHardware least()
   {
     LeastHardware result;
     const auto with_card = [&](std::uint64_t gib, double bandwidth) {
@@ -103,13 +103,13 @@ class Planner {
     return result;
   }
 
-  void add(const PlanCard& card, std::uint32_t count, std::vector<PlannedMachine>& machines) const
+  void add(const PlanCard& card, std::uint32_t count, std::vector<PlannedMachine>& machines)
   {
     PlannedMachine m;
     m.card_id = card.id;
     m.count = count;
     m.vram = {card.gpu.memory_total ? count * card.gpu.memory_total->bytes().count : 0};
-    if (m.vram < plan_bytes_) return;  // not even the weights
+    if (m.vram < plan_bytes_ || card.gpu.backends.empty()) return;  // not even the weights; nothing that runs on it
     m.hardware = host_;
     m.hardware.gpus.assign(count, card.gpu);
     if (card.gpu.unified_memory) m.hardware.memory.total = m.vram;  // one pool
@@ -122,7 +122,7 @@ class Planner {
     }
   }
 
-  void add_cpu(const LeastHardware& least, std::vector<PlannedMachine>& machines) const
+  void add_cpu(const LeastHardware& least, std::vector<PlannedMachine>& machines)
   {
     if (!least.ram) return;
     PlannedMachine m;
@@ -134,10 +134,10 @@ class Planner {
   }
 
  private:
-  Trial grade(const HardwareProfile& machine) const { return grade_row(model_, plan_, machine, question_); }
+  Trial grade(const HardwareProfile& machine) { return grade_row(model_, plan_, machine, question_, memory_); }
 
   /// Grades the machine; true when it meets the requirement with every card used.
-  bool finish(PlannedMachine& m) const
+  bool finish(PlannedMachine& m)
   {
     const auto trial = grade(m.hardware);
     if (!meets(trial, requirement_)) return false;
@@ -153,9 +153,10 @@ class Planner {
   const FileType quant_;
   const TensorPlan plan_;
   const Bytes plan_bytes_ = plan_.total_bytes();
-  const Question& question_;
+  Question question_;
   const Requirement& requirement_;
   const HardwareProfile host_;
+  MemoryCache memory_;
 };
 
 }  // namespace
@@ -163,7 +164,7 @@ class Planner {
 HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
                            const HardwareProfile& host, std::span<const PlanCard> cards)
 {
-  const Planner planner(model, quant, question, requirement, host);
+  Planner planner(model, quant, question, requirement, host);
   HardwarePlan plan;
   plan.quant = quant;
   plan.least = planner.least();

@@ -13,8 +13,14 @@ Workload workload_of(const ModelSpec& model, const Question& question)
 
 Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question)
 {
-  const auto machine = examine(hardware, question);
   MemoryCache memory(model);
+  return grade_row(model, plan, hardware, question, memory);
+}
+
+Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question,
+                MemoryCache& memory)
+{
+  const auto machine = examine(hardware, question);
   return find_placement({model, plan, machine, workload_of(model, question), memory}, question.placement);
 }
 

@@ -12,5 +12,8 @@ Workload workload_of(const ModelSpec& model, const Question& question);
 
 /// One row of `evaluate`: the best placement of a planned model on a machine.
 Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question);
+/// The same with estimates kept between calls that differ in hardware only.
+Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question,
+                MemoryCache& memory);
 
 }  // namespace canirun

@@ -21,10 +21,15 @@ QuantFamily quant_family(TensorType type)
 
 namespace {
 
-/// Index into the work of the device that reads layer `il`; the host is the last.
-std::size_t device_index(const Placement& placement, std::uint32_t il, std::uint32_t n_layer_all)
+/// Index into the work of the device that reads each layer, the output layer last; the host is the last device.
+std::vector<std::size_t> devices_of_layers(const ModelSpec& model, const Placement& placement)
 {
-  return placement.device_of_layer(il, n_layer_all).value_or(placement.gpus.size());
+  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
+  std::vector<std::size_t> devices;
+  for (std::uint32_t il = 0; il <= n_layer_all; ++il) {
+    devices.push_back(placement.device_of_layer(il, n_layer_all).value_or(placement.gpus.size()));
+  }
+  return devices;
 }
 
 /// Share of an expert stack that one token reads.
@@ -34,16 +39,16 @@ double expert_share(const ModelSpec& model)
   return static_cast<double>(model.moe->n_expert_used) / static_cast<double>(model.moe->n_expert);
 }
 
-void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const TensorPlan& plan, const Placement& placement)
+void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const TensorPlan& plan, const Placement& placement,
+                 const std::vector<std::size_t>& devices)
 {
-  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
   const auto host = placement.gpus.size();
   const auto share = expert_share(model);
   for (const auto& t : plan.tensors) {
     // Of the input tables a token reads one row; a tied table is read whole where the output layer is.
     if (!t.loaded || (t.place == TensorPlace::input && !t.duplicated_output)) continue;
     const bool output = t.place != TensorPlace::repeating;
-    auto device = device_index(placement, output ? n_layer_all : t.layer, n_layer_all);
+    auto device = output || t.layer >= devices.size() ? devices.back() : devices[t.layer];
     if (t.expert && placement.experts_on_host(t.layer)) device = host;
     auto& w = work[device];
     const auto bytes = static_cast<double>(t.bytes().count);
@@ -66,15 +71,14 @@ double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t d
   return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
 }
 
-void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload, const Placement& placement,
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload, const std::vector<std::size_t>& devices,
                 std::uint32_t depth)
 {
-  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
   const auto shape = resolve(workload, model);
   for (const auto& t : cache_tensors(model, workload, shape, workload.flash_attn != FlashAttention::off)) {
-    auto device = device_index(placement, t.layer, n_layer_all);
+    auto device = devices[std::min<std::size_t>(t.layer, devices.size() - 1)];
     const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
-    if (!workload.offload_kqv && !state) device = placement.gpus.size();
+    if (!workload.offload_kqv && !state) device = work.size() - 1;
     auto& w = work[device];
     if (state) {  // read and written, one sequence
       w.cache_bytes += 2.0 * static_cast<double>(row_size(t.type, t.ne[0]).count);
@@ -101,11 +105,11 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan
 {
   std::vector<TokenWork> work(placement.gpus.size() + 1);
   for (auto& w : work) w.expert_share = expert_share(model);
-  add_weights(work, model, plan, placement);
-  add_caches(work, model, workload, placement, depth);
-  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
+  const auto devices = devices_of_layers(model, placement);
+  add_weights(work, model, plan, placement, devices);
+  add_caches(work, model, workload, devices, depth);
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
-    auto& w = work[device_index(placement, il, n_layer_all)];
+    auto& w = work[devices[il]];
     w.layers += 1;
     if (model.is_recurrent(il)) w.recurrent_layers += 1;
     if (model.is_moe(il)) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;

@@ -68,8 +68,7 @@ struct Settings {
 };
 
 /// The best settings under a goal that reach the requirement: the most bits (quality), the fastest with at least Q4_K_S's bits
-/// (speed), the longest context, the most parallel slots of `question`'s context (users). Ties: quality, then context, then f16
-/// caches. Nothing when no settings reach it. Precondition: !unplannable(model).
+/// (speed), the longest context, the most parallel slots of `question`'s context (users). Ties: more bits, then unquantised caches. Nothing when no settings reach it. Precondition: !unplannable(model).
 std::optional<Settings> best_settings(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
                                       const Question& question, const Requirement& requirement, Goal goal);
 

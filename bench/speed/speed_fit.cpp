@@ -136,6 +136,12 @@ struct Errors {
     std::ranges::sort(sorted);
     return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
   }
+  /// Share of measurements within the range that is reported.
+  double covered(Spread spread) const
+  {
+    return static_cast<double>(std::ranges::count_if(logs, [&](double e) { return std::exp(-e) >= spread.low && std::exp(-e) <= spread.high; })) /
+           static_cast<double>(std::max<std::size_t>(1, logs.size()));
+  }
   double median_factor() const
   {
     Errors absolute;
@@ -144,15 +150,15 @@ struct Errors {
   }
 };
 
-void print_row(const std::string& label, const Errors& e, double share)
+void print_row(const std::string& label, const Errors& e, double share, Spread spread)
 {
-  std::printf("| %-52s | %4zu | x%.2f | x%.3f | %3.0f %% | %.2f to %.2f |\n", label.c_str(), e.logs.size(), std::exp(e.quantile(0.5)),
-              e.median_factor(), 100 * e.within(share), std::exp(-e.quantile(0.95)), std::exp(-e.quantile(0.05)));
+  std::printf("| %-52s | %4zu | x%.2f | x%.3f | %3.0f %% | %.2f to %.2f | %3.0f %% |\n", label.c_str(), e.logs.size(), std::exp(e.quantile(0.5)),
+              e.median_factor(), 100 * e.within(share), std::exp(-e.quantile(0.95)), std::exp(-e.quantile(0.05)), 100 * e.covered(spread));
 }
 
 /// Errors of `samples`, all with constants of their own fit, then each GPU with constants fitted on the others.
 void cross_validate(const char* title, const std::vector<Sample>& samples, const SpeedConstants& prior, std::span<const Knob> knobs,
-                    Error error, double share, const SpeedConstants& fitted)
+                    Error error, double share, Spread spread, const SpeedConstants& fitted)
 {
   std::vector<const Sample*> all;
   std::set<std::string> gpus;
@@ -173,13 +179,13 @@ void cross_validate(const char* title, const std::vector<Sample>& samples, const
       by_gpu[gpu + (s->moe ? " MoE " : " dense ") + std::string(name(s->backend))].logs.push_back(error(*s, c));
     }
   }
-  std::printf("\n%s\n\n| | runs | median estimate/measured | median factor off | within %.0f %% | measured/estimate, 5th to 95th |\n|---|---|---|---|---|---|\n",
+  std::printf("\n%s\n\n| | runs | median estimate/measured | median factor off | within %.0f %% | measured/estimate, 5th to 95th | within the range |\n|---|---|---|---|---|---|---|\n",
               title, 100 * share);
   for (const bool moe : {false, true}) {
-    print_row(std::string(moe ? "MoE" : "dense") + ", constants fitted on all", in_sample[moe], share);
-    print_row(std::string(moe ? "MoE" : "dense") + ", GPU held out", held_out[moe], share);
+    print_row(std::string(moe ? "MoE" : "dense") + ", constants fitted on all", in_sample[moe], share, spread);
+    print_row(std::string(moe ? "MoE" : "dense") + ", GPU held out", held_out[moe], share, spread);
   }
-  for (const auto& [label, e] : by_gpu) print_row(label, e, share);
+  for (const auto& [label, e] : by_gpu) print_row(label, e, share, spread);
 }
 
 void print_constants(SpeedConstants& c)
@@ -229,7 +235,7 @@ int main()
   constants = fit(prompt_fit, constants, prompt, prompt_error);
   print_constants(constants);
 
-  cross_validate("Text generation, shallow", shallow, prior, generation, generation_error, 0.20, constants);
-  cross_validate("Text generation, deep", deep, constants, generation, generation_error, 0.20, constants);
-  cross_validate("Prompt", prompts, constants, prompt, prompt_error, 0.35, constants);
+  cross_validate("Text generation, shallow", shallow, prior, generation, generation_error, 0.20, k_gpu_spread, constants);
+  cross_validate("Text generation, deep", deep, constants, generation, generation_error, 0.20, k_gpu_spread, constants);
+  cross_validate("Prompt", prompts, constants, prompt, prompt_error, 0.35, k_prompt_spread, constants);
 }

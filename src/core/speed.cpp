@@ -8,15 +8,6 @@ namespace canirun {
 
 namespace {
 
-// Spread of measurements about the estimate (docs/speed-model.md: 5th and 95th percentile on hardware held out).
-struct Spread {
-  double low, high;
-};
-constexpr Spread k_gpu_spread{0.70, 1.40};
-constexpr Spread k_cpu_spread{0.65, 1.45};
-constexpr Spread k_assumed_spread{0.55, 1.64};
-constexpr Spread k_prompt_spread{0.58, 1.72};
-
 // A prompt rate is that of llama-bench's pp512.
 constexpr std::uint32_t k_bench_prompt = 512;
 // Below this many tokens llama.cpp computes weights in RAM on the CPU (ggml-cuda.cu: min_batch_size of offload_op).
@@ -57,7 +48,7 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
 
   auto work = token_work(model, plan, workload, placement, depth);
   const auto cpu = cpu_rates(hardware);
-  const auto cpu_spread = cpu.assumed ? k_assumed_spread : k_cpu_spread;
+  const Spread cpu_spread = cpu.assumed ? k_assumed_spread : k_cpu_spread;
   std::vector<Device> devices;
   bool measured = true;
   for (std::size_t i = 0; i < placement.gpus.size(); ++i) {
@@ -75,7 +66,7 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
   double fast = 0, slow = 0;
   for (const auto& d : devices) {
     const auto t = d.gpu ? token_time(d.work, *d.gpu, c, flash_attn) : token_time(d.work, cpu, c);
-    const auto spread = d.gpu ? k_gpu_spread : cpu_spread;
+    const Spread spread = d.gpu ? k_gpu_spread : cpu_spread;
     parts.memory += t.memory;
     parts.compute += t.compute;
     parts.launch += t.launch;

@@ -9,22 +9,22 @@ const SpeedConstants& speed_constants()
     SpeedConstants c;
     c.bandwidth_share = 1.02;
     //                   nvidia unified amd rdna4 unified apple ultra intel other
-    c.bandwidth_class = {0.914, 0.771, 0.955, 1.32, 0.891, 1.06, 0.693, 1.12, 0.9};
+    c.bandwidth_class = {0.915, 0.785, 0.96, 1.33, 0.887, 1.06, 0.693, 1.13, 0.9};
     //         legacy k table float
-    c.unpack = {3.38, 5.41, 17.1, 3.78};
+    c.unpack = {3.14, 5.56, 17.2, 3.66};
     //                pascal turing ampere ada blackwell amd apple12 apple intel other
-    c.unpack_class = {0.275, 1.85, 1.02, 0.954, 1.55, 0.897, 0.4, 1.25, 0.503, 0.5};
-    c.layer = 4.33e-05;
-    c.moe_layer = 4.11e-05;
-    c.recurrent_layer = 2e-05;
-    c.token = 0.000109;
+    c.unpack_class = {0.279, 1.85, 1.04, 0.945, 1.51, 0.912, 0.407, 1.24, 0.509, 0.5};
+    c.layer = 4.13e-05;
+    c.moe_layer = 3.8e-05;
+    c.recurrent_layer = 1.35e-05;
+    c.token = 0.000131;
     //                cuda rocm vulkan metal
-    c.launch_class = {1, 2.53, 1.35, 1.82};
-    c.cache_share = 0.523;
-    c.cache_share_no_fa = 0.148;
-    c.matrix_share = {0.357, 0.373, 0.357, 0.494};
-    c.moe_matrix_share = 0.336;
-    c.prompt_layer = 9.49e-05;
+    c.launch_class = {1, 2.7, 1.4, 1.84};
+    c.cache_share = 0.519;
+    c.cache_share_no_fa = 0.15;
+    c.matrix_share = {0.343, 0.377, 0.358, 0.505};
+    c.moe_matrix_share = 0.349;
+    c.prompt_layer = 0.000107;
     // The CPU: measured on a 2-core Sapphire Rapids VM (llama.cpp v0.5.0) and by llama-bench on a Ryzen 7840HS. Q4_0, Q8_0 and F16
     // run at the memory's speed, K-quants are bound by their dot products: 20 to 50 ps a weight and core.
     c.cpu_unpack_ps_legacy = 5;

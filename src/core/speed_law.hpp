@@ -93,6 +93,16 @@ struct SpeedConstants {
 };
 const SpeedConstants& speed_constants();
 
+/// What measurements are of the estimate, from low to high: the range of a report. On GPUs nine of ten runs on hardware held out are
+/// within; the high end is never more than three times the low one (docs/speed-model.md).
+struct Spread {
+  double low = 1, high = 1;
+};
+inline constexpr Spread k_gpu_spread{0.66, 1.40};
+inline constexpr Spread k_cpu_spread{0.65, 1.45};
+inline constexpr Spread k_assumed_spread{0.55, 1.64};  // a CPU whose memory nobody measured
+inline constexpr Spread k_prompt_spread{0.58, 1.72};
+
 /// Seconds of one token on one device, in the parts whose largest is the limit that binds.
 struct TokenTime {
   double memory = 0, compute = 0, launch = 0, transfer = 0;

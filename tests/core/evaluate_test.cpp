@@ -308,10 +308,13 @@ TEST_CASE("each planned machine, graded, meets the plan", "[plan]")
   }
   for (std::size_t i = 1; i < plan.machines.size(); ++i) CHECK(plan.machines[i].vram >= plan.machines[i - 1].vram);
 
-  // The least card is enough and one GiB less is not.
+  // The least card is enough, holding everything, and one GiB less is not.
   REQUIRE(plan.least.vram.has_value());
   const auto gib = to_gib(*plan.least.vram).value;
-  CHECK(row(llama_8b(), machine(64_GiB, {card(gib, 3000, 100)}), question).placement.mode == Placement::Mode::gpu);
+  auto all_on_card = question;
+  all_on_card.placement.n_gpu_layers = -1;
+  CHECK(row(llama_8b(), machine(64_GiB, {card(gib, 3000, 100)}), all_on_card).grade.letter >= requirement.min_grade);
+  CHECK(row(llama_8b(), machine(64_GiB, {card(gib - 1, 3000, 100)}), all_on_card).grade.letter < requirement.min_grade);
 }
 
 TEST_CASE("the best settings reach the goal on this machine", "[plan]")

@@ -1,10 +1,59 @@
 #include "canirun/render/renderer.hpp"
 
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <vector>
+
+#include "html.hpp"
+#include "renderers.hpp"
+
 namespace canirun {
+
+namespace {
+
+std::string render_html(const Report& report, const RenderOptions& options) { return HtmlRenderer().render(report, options); }
+
+using Function = std::string (*)(const Report&, const RenderOptions&);
+
+struct Format {
+  std::string_view name;
+  Function function;
+};
+
+// A new format is one line here and one file.
+constexpr std::array k_formats{
+    Format{"table", render_table},       Format{"json", render_json},   Format{"ndjson", render_ndjson},
+    Format{"csv", render_csv},           Format{"markdown", render_markdown}, Format{"junit", render_junit},
+    Format{"github", render_github},     Format{"gitlab", render_gitlab}, Format{"prometheus", render_prometheus},
+    Format{"html", render_html},
+};
+
+class FunctionRenderer final : public Renderer {
+ public:
+  explicit FunctionRenderer(Function function) : function_(function) {}
+  std::string render(const Report& report, const RenderOptions& options) const override { return function_(report, options); }
+
+ private:
+  Function function_;
+};
+
+}  // namespace
+
+std::vector<std::string_view> format_names()
+{
+  std::vector<std::string_view> names;
+  for (const auto& format : k_formats) names.push_back(format.name);
+  return names;
+}
 
 Result<std::unique_ptr<Renderer>> make_renderer(std::string_view format)
 {
-  return fail(ErrorKind::invalid_argument, "no format is called '" + std::string(format) + "'");
+  const auto found = std::ranges::find(k_formats, format, &Format::name);
+  if (found == k_formats.end()) {
+    return fail(ErrorKind::invalid_argument, fmt::format("no format is called '{}'; choose one of {}", format, fmt::join(format_names(), ", ")));
+  }
+  return std::make_unique<FunctionRenderer>(found->function);
 }
 
 }  // namespace canirun

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "canirun/core/check.hpp"
 #include "canirun/core/grade.hpp"
 #include "canirun/core/hardware.hpp"
 #include "canirun/core/memory.hpp"
@@ -76,6 +77,7 @@ struct Report {
   BudgetKind budget = BudgetKind::capacity;
   std::optional<Bytes> reserve;
   std::vector<ModelReport> models;
+  std::vector<CheckResult> checks;  ///< One a model when requirements were stated (`check`, --min-grade …), else empty.
 };
 
 }  // namespace canirun

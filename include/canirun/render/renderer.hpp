@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "canirun/core/report.hpp"
 #include "canirun/core/result.hpp"
@@ -32,5 +33,8 @@ class Renderer {
 
 /// "table", "json", "ndjson", "csv", "markdown", …; an unknown name is an error that lists the known ones.
 Result<std::unique_ptr<Renderer>> make_renderer(std::string_view format);
+
+/// The names that `make_renderer` knows.
+std::vector<std::string_view> format_names();
 
 }  // namespace canirun

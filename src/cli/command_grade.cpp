@@ -1,0 +1,85 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "canirun/render/renderer.hpp"
+#include "commands.hpp"
+#include "evaluate_all.hpp"
+#include "machine.hpp"
+#include "models.hpp"
+#include "output.hpp"
+
+namespace canirun {
+
+namespace {
+
+/// Rows of this machine's list where no number was asked for: it fits a screen.
+constexpr std::uint32_t k_rows_of_a_screen = 20;
+
+std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+
+RenderOptions render_options(const Options& o, const Environment& env, bool machine_answer)
+{
+  const bool to_stdout = o.output.empty() || o.output == "-";
+  RenderOptions r;
+  r.colour = (to_stdout || o.colour == ColourChoice::always) && use_colour(o.colour, env);
+  r.unicode = use_unicode(env);
+  r.plain = o.plain;
+  r.explain = o.explain;
+  r.verbose = o.verbose;
+  r.quiet = o.quiet;
+  r.machine_answer = machine_answer;
+  r.width = env.width;
+  r.limit = o.limit > 0 ? o.limit : machine_answer && !o.plain && o.format == "table" ? k_rows_of_a_screen : 0;
+  return r;
+}
+
+/// The evaluator of one subject, for the changes that `check` proposes.
+CheckResult check_one(const ModelReport& model, const Subject& subject, const Options& o, const HardwareProfile& hardware)
+{
+  return check(model, o.requirements, o.question,
+               [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
+}
+
+}  // namespace
+
+Result<int> run_grade(const Options& o, const Environment& env)
+{
+  const bool checking = o.command == Command::check;
+  if (checking && o.words.empty() && !o.selection.any()) {
+    return fail(ErrorKind::invalid_argument, "check needs a model, as in `canirun check llama-3.1-8b --min-grade B`");
+  }
+  const auto catalogue = load_catalogue(env.data, as_paths(o.catalogue_files));
+  if (!catalogue) return tl::unexpected(catalogue.error());
+  const auto set = models_of(o.words, o.selection, *catalogue);
+  if (!set) return tl::unexpected(set.error());
+  const auto table = load_gpu_table(env.data, {});
+  if (!table) return tl::unexpected(table.error());
+  const auto hardware = machine_of(o.machine, env, *table);
+  if (!hardware) return tl::unexpected(hardware.error());
+
+  Report report;
+  report.hardware = *hardware;
+  report.workload = o.question.workload;
+  report.placement = o.question.placement;
+  report.budget = o.question.budget;
+  report.reserve = o.question.reserve;
+  auto question = o.question;
+  question.best_only = o.words.empty() && !o.all_quants;
+  report.models = evaluate_all(set->subjects, report.hardware, question);
+
+  if (checking || o.requirements.any()) {
+    for (std::size_t i = 0; i < report.models.size(); ++i) {
+      report.checks.push_back(check_one(report.models[i], set->subjects[i], o, report.hardware));
+    }
+  }
+  if (o.words.empty()) sort_models(report.models, o.sort);
+  if (o.limit > 0 && o.format != "table" && report.models.size() > o.limit) report.models.resize(o.limit);
+
+  const auto renderer = make_renderer(o.format);
+  if (!renderer) return tl::unexpected(renderer.error());
+  const bool failed = std::ranges::any_of(report.checks, [](const CheckResult& c) { return !c.passed(); });
+  const auto options = render_options(o, env, o.words.empty() && !o.selection.any());
+  return emit((*renderer)->render(report, options), o, failed ? k_not_met : k_done);
+}
+
+}  // namespace canirun

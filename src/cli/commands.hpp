@@ -1,0 +1,27 @@
+#pragma once
+
+#include "environment.hpp"
+#include "options.hpp"
+
+/// \file
+/// One function a command: Options in, exit status out. Errors become a sentence in `main`.
+
+namespace canirun {
+
+/// Exit statuses (docs/usage.md).
+inline constexpr int k_done = 0;
+inline constexpr int k_not_met = 1;
+inline constexpr int k_wrong_question = 2;
+inline constexpr int k_cannot = 3;
+
+Result<int> run_grade(const Options& options, const Environment& env);  ///< Also `check`.
+Result<int> run_probe(const Options& options, const Environment& env);
+Result<int> run_models(const Options& options, const Environment& env);
+Result<int> run_gpus(const Options& options, const Environment& env);
+Result<int> run_doctor(const Options& options, const Environment& env);
+Result<int> run_completion(const Options& options);
+
+/// Text to -o or stdout; a failure has kind `unavailable`, which is exit 3.
+Result<int> emit(const std::string& text, const Options& options, int status = k_done);
+
+}  // namespace canirun

@@ -1,0 +1,78 @@
+#include "machine.hpp"
+
+#include <fmt/format.h>
+
+#include "canirun/formats/profile.hpp"
+#include "canirun/probe/probe.hpp"
+#include "output.hpp"
+
+namespace canirun {
+
+namespace {
+
+Figure stated(double value, std::string_view unit, std::string_view option)
+{
+  return {value, std::string(unit), std::string(option), FigureConfidence::reported, {}};
+}
+
+Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& options, const GpuTable& table)
+{
+  profile.gpus.clear();
+  for (const auto& text : options.gpus) {
+    auto match = table.lookup(text, options.ram ? options.ram : profile.memory.total);
+    if (!match) return tl::unexpected(match.error());
+    for (auto& gpu : match->gpus) profile.gpus.push_back(std::move(gpu));
+    for (auto& note : match->notes) profile.notes.push_back({"--gpu", std::move(note)});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table)
+{
+  HardwareProfile profile;
+  if (!options.hardware.empty()) {
+    const auto text = read_input(options.hardware);
+    if (!text) return tl::unexpected(text.error());
+    auto parsed = parse_profile(*text, options.hardware == "-" ? "standard input" : options.hardware);
+    if (!parsed) return tl::unexpected(parsed.error());
+    profile = std::move(*parsed);
+  } else {
+    ProbeOptions probe;
+    probe.sysroot = env.sysroot;
+    probe.timeout = options.probe_timeout;
+    probe.no_gpu = options.no_gpu || !options.gpus.empty();
+    profile = probe_machine(probe);
+  }
+  fill_from_table(profile, table);
+
+  if (options.no_gpu) profile.gpus.clear();
+  if (!options.gpus.empty()) {
+    if (auto done = replace_gpus(profile, options, table); !done) return tl::unexpected(done.error());
+  }
+  if (options.ram) {
+    profile.memory.total = options.ram;
+    profile.memory.limit.reset();
+    profile.memory.available.reset();
+  }
+  if (options.ram_bandwidth) profile.memory.bandwidth = stated(options.ram_bandwidth->value, "B/s", "--ram-bandwidth");
+  for (auto& gpu : profile.gpus) {
+    if (options.vram) {
+      gpu.memory_total = stated(static_cast<double>(options.vram->count), "B", "--vram");
+      gpu.memory_free.reset();
+      gpu.memory_reserved.reset();
+    }
+    if (options.gpu_bandwidth) gpu.bandwidth = stated(options.gpu_bandwidth->value, "B/s", "--gpu-bandwidth");
+  }
+  if (options.vram && profile.gpus.empty()) {
+    return fail(ErrorKind::invalid_argument, "--vram needs a GPU and there is none; name one with --gpu, as in --gpu \"RTX 4090\"");
+  }
+  if (options.cores) {
+    profile.cpu.usable_cores = profile.cpu.physical_cores = options.cores;
+    profile.cpu.performance_cores.reset();
+  }
+  return profile;
+}
+
+}  // namespace canirun

@@ -1,0 +1,145 @@
+#include "models.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <set>
+
+#include "canirun/formats/config_json.hpp"
+#include "canirun/formats/gguf.hpp"
+#include "command_line.hpp"
+#include "output.hpp"
+
+namespace canirun {
+
+namespace {
+
+bool has_any(const std::vector<std::string>& values, const std::vector<std::string>& wanted)
+{
+  return std::ranges::any_of(values, [&](const std::string& v) {
+    return std::ranges::any_of(wanted, [&](const std::string& w) { return fold(v) == fold(w); });
+  });
+}
+
+bool selected(const CatalogueEntry& e, const Selection& s)
+{
+  if (!s.tasks.empty() && !has_any(e.facts.tasks, s.tasks)) return false;
+  if (!s.families.empty() && !has_any({e.facts.family, e.spec.arch}, s.families)) return false;
+  if (s.search.empty()) return true;
+  const auto text = fold(s.search);
+  return fold(e.spec.id).find(text) != std::string::npos || fold(e.spec.name).find(text) != std::string::npos;
+}
+
+/// A task or family that no entry has is a mistake, not an empty list.
+Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
+{
+  std::set<std::string> tasks, families;
+  for (const auto& e : catalogue.entries()) {
+    tasks.insert(e.facts.tasks.begin(), e.facts.tasks.end());
+    families.insert({e.facts.family, e.spec.arch});
+  }
+  const auto known = [](const std::set<std::string>& names, const std::string& wanted) {
+    return std::ranges::any_of(names, [&](const std::string& n) { return fold(n) == fold(wanted); });
+  };
+  for (const auto& t : s.tasks) {
+    if (!known(tasks, t)) return fail(ErrorKind::not_found, fmt::format("no model is for the task '{}'; choose one of {}", t, fmt::join(tasks, ", ")));
+  }
+  for (const auto& f : s.families) {
+    if (known(families, f)) continue;
+    const std::vector<std::string> names(families.begin(), families.end());
+    const auto near = nearest_name(f, names);
+    return fail(ErrorKind::not_found, fmt::format("no model is of the family '{}'{}", f, near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+  }
+  return {};
+}
+
+bool is_file_name(const std::string& word)
+{
+  return word.ends_with(".gguf") || word.ends_with(".GGUF") || word.ends_with(".json") || word.starts_with("./") || word.starts_with("../") || word.starts_with("/");
+}
+
+/// The models of a catalogue file of the user's own; none when it is another kind of file.
+Result<std::vector<CatalogueEntry>> entries_of(const std::string& path)
+{
+  std::vector<CatalogueEntry> entries;
+  if (!path.ends_with(".json")) return entries;
+  const auto text = read_input(path);
+  if (!text) return tl::unexpected(text.error());
+  if (text->find("\"canirun.models/") == std::string::npos) return entries;
+  auto own = Catalogue::parse(*text, path);
+  if (!own) return tl::unexpected(own.error());
+  entries.assign(own->entries().begin(), own->entries().end());
+  return entries;
+}
+
+}  // namespace
+
+Result<ModelSpec> read_model_file(const std::string& path)
+{
+  if (path.ends_with(".gguf") || path.ends_with(".GGUF")) return read_gguf(path);
+  std::error_code ignored;
+  if (!path.ends_with(".json") && !std::filesystem::is_directory(path, ignored)) {
+    return fail(ErrorKind::not_found, fmt::format("{} is not a .gguf file, a config.json or a folder with one", path));
+  }
+  return read_config_json(path);
+}
+
+Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogue& catalogue)
+{
+  if (const auto* entry = catalogue.find(word)) return entry;
+  const auto near = catalogue.suggest(word);
+  std::string message = fmt::format("no model is called '{}'", word);
+  const auto commands = command_names();
+  if (const auto command = nearest_name(word, commands); !command.empty() && command.size() + 2 > word.size() && near.empty()) {
+    message += fmt::format("; did you mean the command '{}'?", command);
+  } else if (near.empty()) {
+    message += "; `canirun models` lists all";
+  } else {
+    message += fmt::format("; did you mean '{}'? `canirun models` lists all", fmt::join(near, "' or '"));
+  }
+  return fail(ErrorKind::not_found, message);
+}
+
+Result<ModelSet> models_of(std::span<const std::string> words, const Selection& selection, const Catalogue& catalogue)
+{
+  ModelSet set;
+  for (const auto& word : words) {
+    if (is_file_name(word)) {
+      if (auto own = entries_of(word); !own) return tl::unexpected(own.error());
+      else if (!own->empty()) {
+        for (auto& e : *own) {
+          set.files.push_back(std::make_unique<ModelSpec>(std::move(e.spec)));
+          e.facts.source = word;
+          set.subjects.push_back({set.files.back().get(), std::move(e.facts)});
+        }
+        continue;
+      }
+      auto spec = read_model_file(word);
+      if (!spec) return tl::unexpected(spec.error());
+      set.files.push_back(std::make_unique<ModelSpec>(std::move(*spec)));
+      set.subjects.push_back({set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}}});
+      continue;
+    }
+    const auto entry = find_entry(word, catalogue);
+    if (!entry) return tl::unexpected(entry.error());
+    const auto* spec = &(*entry)->spec;
+    if (std::ranges::find(set.subjects, spec, &Subject::spec) == set.subjects.end()) set.subjects.push_back({spec, (*entry)->facts});
+  }
+  if (!words.empty() && !selection.any()) return set;
+  if (auto known = check_selection(selection, catalogue); !known) return tl::unexpected(known.error());
+
+  std::set<std::string_view> superseded;
+  if (!selection.any()) {
+    for (const auto& e : catalogue.entries()) superseded.insert(e.supersedes);
+  }
+  for (const auto& e : catalogue.entries()) {
+    // The list of a machine is for choosing: what cannot be graded and what has a successor is in --all.
+    if (!selection.any() && (superseded.contains(e.spec.id) || e.spec.kind != ModelKind::text)) continue;
+    if (!selected(e, selection)) continue;
+    if (std::ranges::find(set.subjects, &e.spec, &Subject::spec) == set.subjects.end()) set.subjects.push_back({&e.spec, e.facts});
+  }
+  return set;
+}
+
+}  // namespace canirun

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "canirun/core/evaluate.hpp"
+#include "canirun/formats/catalogue.hpp"
+#include "options.hpp"
+
+namespace canirun {
+
+/// A model to evaluate and what is known of it.
+struct Subject {
+  const ModelSpec* spec = nullptr;  ///< Points into the catalogue or into `ModelSet::files`.
+  ModelFacts facts;
+};
+
+struct ModelSet {
+  std::vector<std::unique_ptr<ModelSpec>> files;
+  std::vector<Subject> subjects;
+};
+
+/// The models that the words and the selection name, in their order; none twice. No words and no selection: the whole catalogue
+/// but what a newer version supersedes. Errors: not_found with suggestions, parse of a file.
+Result<ModelSet> models_of(std::span<const std::string> words, const Selection& selection, const Catalogue& catalogue);
+
+/// A .gguf file, a config.json or a folder that holds one.
+Result<ModelSpec> read_model_file(const std::string& path);
+
+/// The catalogue's entry, or not_found with the nearest names.
+Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogue& catalogue);
+
+}  // namespace canirun

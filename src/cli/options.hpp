@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "canirun/core/check.hpp"
+#include "canirun/core/evaluate.hpp"
+
+/// \file
+/// The command line as plain values.
+
+namespace canirun {
+
+enum class Command { grade, check, probe, models, gpus, doctor, completion };
+enum class ColourChoice { automatic, always, never };
+enum class Help { none, brief, full };
+
+/// What replaces or extends this machine's own figures.
+struct MachineOptions {
+  std::string hardware;  ///< A profile; "-" = stdin; empty = this machine.
+  std::vector<std::string> gpus;
+  std::optional<Bytes> vram;
+  std::optional<Bytes> ram;
+  bool no_gpu = false;
+  std::optional<BytesPerSecond> gpu_bandwidth;
+  std::optional<BytesPerSecond> ram_bandwidth;
+  std::optional<std::uint32_t> cores;
+  std::chrono::milliseconds probe_timeout{2000};
+};
+
+/// Which models of the catalogue.
+struct Selection {
+  bool all = false;
+  std::vector<std::string> tasks, families;
+  std::string search;
+
+  bool any() const { return all || !tasks.empty() || !families.empty() || !search.empty(); }
+};
+
+struct Options {
+  Command command = Command::grade;
+  std::vector<std::string> words;  ///< Models, or what follows a command.
+  Selection selection;
+  std::vector<std::string> catalogue_files;
+  MachineOptions machine;
+  Question question;
+  bool all_quants = false;  ///< --quant was given: every row of it is shown.
+  Requirements requirements;
+
+  std::string format = "table";
+  std::string output;  ///< Empty or "-" = stdout.
+  std::string sort = "grade";
+  std::uint32_t limit = 0;
+  bool explain = false, plain = false, quiet = false, verbose = false;
+  bool ids = false;  ///< models, gpus: only their ids, one a line.
+  ColourChoice colour = ColourChoice::automatic;
+
+  Help help = Help::none;
+  bool version = false;
+};
+
+}  // namespace canirun

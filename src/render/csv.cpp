@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include "describe.hpp"
+#include "renderers.hpp"
+
+namespace canirun {
+
+namespace {
+
+/// RFC 4180: quoted where needed. A cell that a spreadsheet would run as a formula gets an apostrophe before it.
+std::string cell(std::string text)
+{
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) text.insert(0, "'");
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string rate(const std::optional<Range>& range, double Range::*part, int digits)
+{
+  return range ? fmt::format("{:.{}f}", (*range).*part, digits) : "";
+}
+
+}  // namespace
+
+std::string render_csv(const Report& report, const RenderOptions&)
+{
+  std::string out =
+      "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,n_gpu_layers,"
+      "weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,runtime_overhead_bytes,total_bytes,"
+      "generation_tps_low,generation_tps,generation_tps_high,prompt_tps,time_to_first_token_s,max_ctx,note\r\n";
+  for (const auto& m : report.models) {
+    const auto head = fmt::format("{},{},{},{}", cell(m.id), cell(m.name), m.n_params, m.n_ctx);
+    if (m.quants.empty()) {
+      out += fmt::format("{},,,?{:,>23}{}\r\n", head, "", cell(m.notes.empty() ? "" : m.notes.front()));
+      continue;
+    }
+    for (std::size_t i = 0; i < m.quants.size(); ++i) {
+      const auto& r = m.quants[i];
+      const auto& p = r.memory;
+      out += fmt::format("{},{},{},{},{},{},{},{},{},{:.4f},{},{},", head, quant_text(r), m.best == i, name(r.grade.letter),
+                         name(r.grade.memory), r.grade.speed ? name(*r.grade.speed) : "", name(r.grade.limited_by), r.fits,
+                         r.file_bytes.count, r.bits_per_weight.value, name(r.placement.mode), r.placement.n_gpu_layers);
+      out += fmt::format("{},{},{},{},{},{},{},{},", p.weights.count, p.kv_cache.count, p.recurrent_state.count,
+                         r.compute_known ? std::to_string(p.compute.count) : "", p.output.count, p.projector.count,
+                         p.runtime_overhead.count, p.total().count);
+      const auto& s = r.speed;
+      out += fmt::format("{},{},{},{},{},{},{}\r\n", rate(s.generation_tps, &Range::low, 2), rate(s.generation_tps, &Range::estimate, 2),
+                         rate(s.generation_tps, &Range::high, 2), rate(s.prompt_tps, &Range::estimate, 1),
+                         rate(s.time_to_first_token_s, &Range::estimate, 3), r.max_ctx ? std::to_string(*r.max_ctx) : "",
+                         cell(fmt::format("{}", fmt::join(r.notes, "; "))));
+    }
+  }
+  return out;
+}
+
+}  // namespace canirun

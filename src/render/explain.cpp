@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "describe.hpp"
+#include "renderers.hpp"
+#include "text.hpp"
+
+namespace canirun {
+
+namespace {
+
+std::string figure_line(std::string_view label, const OptionalFigure& figure)
+{
+  if (!figure) return fmt::format("  {:<24} unknown\n", label);
+  std::string value = figure->unit == "B"     ? size_text(figure->bytes())
+                      : figure->unit == "B/s" ? bandwidth_text(figure->value)
+                                              : fmt::format("{:.4g} {}", figure->value, figure->unit);
+  return fmt::format("  {:<24} {:<14} {}\n", label, value, clean(figure->source));
+}
+
+std::string device_parts(const DeviceReport& d, const QuantReport& row, const ModelReport& model, const Report& report)
+{
+  std::string out = fmt::format("{} {}\n", d.device == "host" ? "RAM" : d.device, clean(d.name));
+  const auto line = [&](std::string_view label, Bytes bytes, const std::string& how) {
+    if (bytes.count > 0) out += fmt::format("  {:<18} {:>18} B  {:>10}  {}\n", label, bytes.count, size_text(bytes), how);
+  };
+  const auto& w = report.workload;
+  line("weights", d.parts.weights,
+       fmt::format("tensors placed here, of {} B in the file ({:.4f} bits x {} parameters / 8)", row.file_bytes.count,
+                   row.bits_per_weight.value, model.n_params));
+  line("KV cache", d.parts.kv_cache,
+       fmt::format("layers here x {} cells x (K row in {} + V row in {})", model.n_ctx, traits(w.cache_type_k).name, traits(w.cache_type_v).name));
+  line("recurrent state", d.parts.recurrent_state, fmt::format("layers here x {} sequence(s) x (conv + ssm state), f32", w.n_seq_max));
+  line("compute buffer", d.parts.compute,
+       fmt::format("peak of the graph for {} tokens, flash attention {}", w.n_ubatch, row.flash_attn ? "on" : "off"));
+  line("output buffer", d.parts.output, "logits and embeddings of the output rows, f32");
+  line("projector", d.parts.projector, "vision or audio encoder");
+  line("runtime overhead", d.parts.runtime_overhead, "backend context and process, in none of llama.cpp's figures");
+  line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
+  if (!row.compute_known) out += "  compute buffer: unknown for this family\n";
+  return out;
+}
+
+std::string thresholds()
+{
+  std::string out = "Grade: the worse of two letters (docs/grading.md)\n  letter  memory left  tokens a second\n";
+  for (const auto& t : grade_thresholds()) {
+    out += fmt::format("  {:<6} {:>9.0f} %  {:>13}\n", name(t.letter), 100 * t.min_headroom,
+                       t.min_tokens_per_second > 0 ? fmt::format("{:g}", t.min_tokens_per_second) : "any");
+  }
+  return out + "  F      does not fit\n";
+}
+
+}  // namespace
+
+std::string render_explanation(const Report& report, const ModelReport& model, const RenderOptions&)
+{
+  std::string out;
+  if (model.best) {
+    const auto& row = model.quants[*model.best];
+    out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name), quant_text(row), model.n_ctx);
+    for (const auto& d : row.devices) out += device_parts(d, row, model, report);
+    out += "\n";
+    if (const auto& s = row.speed.generation_tps) {
+      out += fmt::format("Speed: {} t/s (between {} and {}), limited by {}; basis: {} figures\n", rate_text(s->estimate), rate_text(s->low),
+                         rate_text(s->high), name(row.speed.limited_by), name(row.speed.basis));
+    } else {
+      out += "Speed: unknown, no bandwidth figure (--gpu-bandwidth, --ram-bandwidth)\n";
+    }
+    const auto& g = row.grade;
+    out += fmt::format("Grade: {} = the worse of memory {} ({:.1f} % left) and speed {}\n\n", name(g.letter), name(g.memory),
+                       100 * headroom_share(row), g.speed ? name(*g.speed) : "not graded");
+  }
+  out += thresholds() + "\nThis machine's figures\n";
+  for (std::size_t i = 0; i < report.hardware.gpus.size(); ++i) {
+    const auto& gpu = report.hardware.gpus[i];
+    out += figure_line(fmt::format("gpu{} memory", i), gpu.memory_total);
+    out += figure_line(fmt::format("gpu{} memory free", i), gpu.memory_free);
+    out += figure_line(fmt::format("gpu{} bandwidth", i), gpu.bandwidth);
+    out += figure_line(fmt::format("gpu{} fp16", i), gpu.fp16_tflops);
+  }
+  out += figure_line("RAM bandwidth", report.hardware.memory.bandwidth);
+  return out;
+}
+
+}  // namespace canirun

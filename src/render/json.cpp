@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "canirun/core/hardware_json.hpp"
+#include "describe.hpp"
+#include "renderers.hpp"
+
+
+namespace canirun {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+/// Estimates with more digits than these would only look exact.
+json decimal(double value, int digits)
+{
+  const auto scale = std::pow(10.0, digits);
+  return std::round(value * scale) / scale;
+}
+
+json range(const std::optional<Range>& r, int digits)
+{
+  if (!r) return nullptr;
+  return {{"low", decimal(r->low, digits)}, {"estimate", decimal(r->estimate, digits)}, {"high", decimal(r->high, digits)}};
+}
+
+template <typename T>
+json name_or_null(const std::optional<T>& value)
+{
+  return value ? json(name(*value)) : json(nullptr);
+}
+
+void add_parts(json& out, const MemoryParts& parts, bool compute_known)
+{
+  out["weights_bytes"] = parts.weights.count;
+  out["kv_cache_bytes"] = parts.kv_cache.count;
+  out["recurrent_state_bytes"] = parts.recurrent_state.count;
+  out["compute_bytes"] = compute_known ? json(parts.compute.count) : json(nullptr);
+  out["output_bytes"] = parts.output.count;
+  out["projector_bytes"] = parts.projector.count;
+  out["runtime_overhead_bytes"] = parts.runtime_overhead.count;
+  out["total_bytes"] = parts.total().count;
+}
+
+json device_json(const DeviceReport& d, bool compute_known)
+{
+  json out{{"device", d.device}, {"name", d.name}};
+  add_parts(out, d.parts, compute_known);
+  out["budget_bytes"] = d.budget.count;
+  out["headroom_bytes"] = d.headroom_bytes();
+  return out;
+}
+
+json quant_json(const QuantReport& row)
+{
+  json memory, devices = json::array();
+  add_parts(memory, row.memory, row.compute_known);
+  for (const auto& d : row.devices) devices.push_back(device_json(d, row.compute_known));
+  const auto& p = row.placement;
+  return {{"quant", quant_text(row)},
+          {"grade", name(row.grade.letter)},
+          {"memory_grade", name(row.grade.memory)},
+          {"speed_grade", name_or_null(row.grade.speed)},
+          {"limited_by", name(row.grade.limited_by)},
+          {"fits", row.fits},
+          {"file_bytes", row.file_bytes.count},
+          {"bits_per_weight", decimal(row.bits_per_weight.value, 4)},
+          {"placement", {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
+          {"memory", std::move(memory)},
+          {"devices", std::move(devices)},
+          {"speed",
+           {{"generation_tps", range(row.speed.generation_tps, 2)},
+            {"prompt_tps", range(row.speed.prompt_tps, 1)},
+            {"time_to_first_token_s", range(row.speed.time_to_first_token_s, 3)},
+            {"limited_by", name(row.speed.limited_by)},
+            {"basis", name(row.speed.basis)}}},
+          {"max_ctx", row.max_ctx ? json(*row.max_ctx) : json(nullptr)},
+          {"command", row.command.empty() ? json(nullptr) : json(row.command)},
+          {"notes", row.notes}};
+}
+
+json model_json(const ModelReport& m)
+{
+  json quants = json::array();
+  for (const auto& row : m.quants) quants.push_back(quant_json(row));
+  return {{"id", m.id},
+          {"name", m.name},
+          {"source", m.source},
+          {"tasks", m.tasks},
+          {"n_params", m.n_params},
+          {"grade", name_or_null(m.grade)},
+          {"best_quant", m.best ? json(quant_text(m.quants[*m.best])) : json(nullptr)},
+          {"quants", std::move(quants)},
+          {"n_ctx", m.n_ctx > 0 ? json(m.n_ctx) : json(nullptr)},
+          {"notes", m.notes}};
+}
+
+json workload_json(const Report& report)
+{
+  const auto& w = report.workload;
+  const auto& layers = report.placement.n_gpu_layers;
+  // No context stated: the largest that was graded; each model has its own beside its quants.
+  std::uint32_t n_ctx = w.n_ctx;
+  if (n_ctx == 0) {
+    for (const auto& m : report.models) n_ctx = std::max(n_ctx, m.n_ctx);
+  }
+  return {{"n_ctx", n_ctx},
+          {"n_batch", w.n_batch},
+          {"n_ubatch", w.n_ubatch},
+          {"n_seq_max", w.n_seq_max},
+          {"cache_type_k", traits(w.cache_type_k).name},
+          {"cache_type_v", traits(w.cache_type_v).name},
+          {"flash_attn", name(w.flash_attn)},
+          {"n_gpu_layers", !layers ? json("auto") : *layers < 0 ? json("all") : json(*layers)},
+          {"runtime", name(w.runtime)},
+          {"budget", name(report.budget)}};
+}
+
+json checks_json(const std::vector<CheckResult>& checks)
+{
+  json out = json::array();
+  for (const auto& c : checks) {
+    json failures = json::array();
+    for (const auto& f : c.failures) failures.push_back({{"requirement", f.requirement}, {"asked", f.asked}, {"found", f.found}});
+    out.push_back({{"model", c.model},
+                   {"quant", c.quant.empty() ? json(nullptr) : json(c.quant)},
+                   {"passed", c.passed()},
+                   {"failures", std::move(failures)},
+                   {"nearest", c.nearest.empty() ? json(nullptr) : json(c.nearest)}});
+  }
+  return out;
+}
+
+/// Invalid UTF-8 from a file or a driver becomes U+FFFD: the document is always valid.
+std::string dump(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string render_json(const Report& report, const RenderOptions&)
+{
+  json models = json::array();
+  for (const auto& m : report.models) models.push_back(model_json(m));
+  json out{{"schema", "canirun.report/1"},
+           {"canirun", CANIRUN_VERSION},
+           {"hardware", to_json(report.hardware)},
+           {"workload", workload_json(report)},
+           {"models", std::move(models)}};
+  if (!report.checks.empty()) out["checks"] = checks_json(report.checks);
+  return dump(out, 2) + "\n";
+}
+
+std::string render_ndjson(const Report& report, const RenderOptions&)
+{
+  std::string out;
+  for (const auto& m : report.models) out += dump(model_json(m), -1) + "\n";
+  return out;
+}
+
+}  // namespace canirun

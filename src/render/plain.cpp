@@ -1,0 +1,28 @@
+#include <fmt/format.h>
+
+#include "describe.hpp"
+#include "renderers.hpp"
+#include "text.hpp"
+
+namespace canirun {
+
+/// One row a line, tab-separated, with a header: model, quant, grade, bytes, mode, t/s, largest context. For grep and awk.
+std::string render_plain(const Report& report, const RenderOptions& options)
+{
+  std::string out = "model\tquant\tgrade\ttotal_bytes\tmode\tgeneration_tps\tmax_ctx\n";
+  std::size_t rows = 0;
+  for (const auto& model : report.models) {
+    if (options.limit > 0 && rows == options.limit && report.models.size() > 1) break;
+    ++rows;
+    if (model.quants.empty()) out += fmt::format("{}\t\t?\t\t\t\t\n", clean(model.id));
+    for (const auto& row : model.quants) {
+      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(model.id), quant_text(row), name(row.grade.letter), row.memory.total().count,
+                         name(row.placement.mode),
+                         row.speed.generation_tps ? fmt::format("{:.2f}", row.speed.generation_tps->estimate) : "",
+                         row.max_ctx ? std::to_string(*row.max_ctx) : "");
+    }
+  }
+  return out;
+}
+
+}  // namespace canirun

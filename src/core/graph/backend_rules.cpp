@@ -308,8 +308,9 @@ bool supports_weight_type(Backend backend, TensorType type)
   switch (type) {
     case TensorType::tq1_0:
     case TensorType::tq2_0: return backend == Backend::vulkan || backend == Backend::cpu;
-    case TensorType::i8: case TensorType::i16: case TensorType::i32: case TensorType::i64: case TensorType::f64:
-    case TensorType::q8_1: case TensorType::q8_K: return backend == Backend::cpu;
+    case TensorType::i8: case TensorType::i16: case TensorType::i64: case TensorType::f64: case TensorType::q8_1:
+    case TensorType::q8_K: return backend == Backend::cpu;
+    case TensorType::i32: return true;  // tables of numbers (DeepSeek-V4): rows of them are fetched, never multiplied
     default: return true;
   }
 }

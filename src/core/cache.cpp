@@ -130,6 +130,14 @@ std::uint64_t ssm_state_width(const ModelSpec& model)
   return 0;
 }
 
+std::uint64_t sliding_cells(const ModelSpec& model, const RunShape& shape, bool swa_full)
+{
+  const std::uint64_t full = shape.n_ctx_seq;
+  if (!model.swa || swa_full) return full;
+  const std::uint64_t n_windows = shape.n_stream == 1 ? shape.n_seq_max : 1;
+  return pad_to(std::min(full, model.swa->window * n_windows + shape.n_ubatch), 256);
+}
+
 std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn)
 {
   std::vector<CacheTensor> out;
@@ -142,11 +150,7 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
 
   const Layout full{shape.n_ctx_seq, shape.n_stream, workload.cache_type_k, workload.cache_type_v};
   auto sliding = full;
-  if (model.swa && !workload.swa_full) {
-    // llama-kv-cache-iswa.cpp: the windows of the sequences that share a stream, and one micro-batch.
-    const std::uint64_t windows = shape.n_stream == 1 ? shape.n_seq_max : 1;
-    sliding.cells = pad_to(std::min(full.cells, model.swa->window * windows + shape.n_ubatch), 256);
-  }
+  sliding.cells = sliding_cells(model, shape, workload.swa_full);
   const auto mla = model.is_mla();
   const auto widest_v = model.n_embd_v_gqa_max();
   const auto conv = conv_state_width(model), state = ssm_state_width(model);

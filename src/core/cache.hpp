@@ -27,8 +27,12 @@ struct CacheTensor {
 std::uint64_t conv_state_width(const ModelSpec& model);
 std::uint64_t ssm_state_width(const ModelSpec& model);
 
+/// Cells of one stream of the sliding-window cache (llama-kv-cache-iswa.cpp): the windows of the sequences that share a stream, and one
+/// micro-batch, padded to 256; all n_ctx_seq with --swa-full.
+std::uint64_t sliding_cells(const ModelSpec& model, const RunShape& shape, bool swa_full);
+
 /// Every cache tensor of a context; empty for models without one (embedding models).
-/// `flash_attn` matters: without it V is padded to the widest layer (families.md fact 3 → docs/memory-model.md).
+/// `flash_attn` matters: without it V is padded to the widest layer (docs/memory-model.md).
 std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn);
 
 }  // namespace canirun

@@ -45,6 +45,7 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   auto request = devices;
   request.small_batch = shape.n_ubatch < 32;
   request.pipeline = false;
+  request.tags = true;
   const auto graph = build_graph(model, plan, graph_request(workload, shape, true));
   const auto& schedule = scratch().scheduler.assign(graph, request);
   return std::ranges::all_of(graph.nodes, [&](std::int32_t id) {

@@ -60,7 +60,16 @@ std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, 
     const auto on = [&](std::uint32_t il) { return in_ram ? host : static_cast<std::size_t>(devices.layer_device[std::min(il, n_layer_all)]); };
     switch (t.place) {
       case TensorPlace::input: add(t, host); break;
-      case TensorPlace::repeating: add(t, on(t.layer)); break;
+      case TensorPlace::repeating:
+        if (!t.every_layer) {
+          add(t, on(t.layer));
+          break;
+        }
+        for (std::size_t device = 0; device <= host; ++device) {
+          const auto layers = std::span(devices.layer_device).first(n_layer_all);
+          if (std::ranges::find(layers, static_cast<std::int8_t>(device)) != layers.end()) add(t, device);
+        }
+        break;
       case TensorPlace::output: add(t, on(n_layer_all)); break;
     }
     if (t.duplicated_output && on(n_layer_all) != host) add(t, on(n_layer_all));

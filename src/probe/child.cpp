@@ -224,7 +224,9 @@ void ChildOutput::done()
 
 int run_probe_child(std::string_view source)
 {
-  if (source == "vulkan") return run_vulkan_child();
+  if (source == "vulkan") return run_vulkan_child(Measure::none);
+  if (source == "vulkan-measure") return run_vulkan_child(Measure::gpus);
+  if (source == "vulkan-measure-software") return run_vulkan_child(Measure::software_too);
   if (source == "nvml") return run_nvml_child();
   return 2;
 }

@@ -73,9 +73,11 @@ class ChildOutput {
   int fd_ = -1;
 };
 
-int run_vulkan_child();
+/// What the Vulkan child measures after it has told what it knows.
+enum class Measure { none, gpus, software_too };
+
+int run_vulkan_child(Measure measure);
 int run_nvml_child();
 int run_drm_child();
-int run_measure_child();
 
 }  // namespace canirun

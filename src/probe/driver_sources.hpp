@@ -24,14 +24,15 @@ std::vector<std::string> icd_manifests();
 /// Vulkan: one child for all drivers; when that one crashes or hangs, one child per driver, at the same time.
 class VulkanSource : public ProbeSource {
  public:
-  /// Starts the child. `changes` are added to its environment.
-  VulkanSource(std::chrono::milliseconds timeout, std::vector<std::string> changes);
+  /// Starts the child. `changes` are added to its environment; `measure` also copies memory, which takes seconds more.
+  VulkanSource(std::chrono::milliseconds timeout, std::vector<std::string> changes, bool measure = false);
   std::string_view name() const override { return "vulkan"; }
   Result<Facts> read() override;
 
  private:
   Result<Facts> read_each_driver(Facts whole);
 
+  std::string what_;  ///< The child's part: "vulkan" or "vulkan-measure".
   std::vector<std::string> changes_;
   Clock::time_point halfway_, deadline_;
   Result<ChildProcess> child_;

@@ -48,6 +48,7 @@ struct DeviceFacts {
   std::vector<MemoryHeap> heaps{};             ///< Vulkan.
   std::optional<Bytes> largest_bar{};          ///< PCI.
   std::optional<double> bandwidth{};           ///< B/s.
+  bool bandwidth_measured = false;           ///< By a copy, on request: it wins over what clocks and tables say.
   std::string bandwidth_source{};              ///< "nvml:2*clock*width".
   int driver_rank = 0;                       ///< Vulkan: the lowest of a card is the record that is kept.
   bool weak = false;                         ///< This record alone does not prove a device that can compute.

@@ -60,17 +60,23 @@ void set_type(Gpu& gpu, const DeviceGroup& group, const std::string& subject, Me
 
 void set_bandwidth(Gpu& gpu, const DeviceGroup& group, const std::string& subject, Merged& out)
 {
+  std::vector<const DeviceFacts*> records;
   for (const auto* record : group) {
     if (!record->bandwidth) continue;
-    if (!plausible_bandwidth(*record->bandwidth)) {
-      out.note(record->source, fmt::format("the memory bandwidth of {} by {} is {:.0f} GB/s, which cannot be; it is not used", gpu.name, record->source, *record->bandwidth / 1e9));
-    } else if (!gpu.bandwidth) {
-      gpu.bandwidth = Figure{*record->bandwidth, "B/s", record->bandwidth_source, FigureConfidence::derived, {}};
-      out.decide(subject, "bandwidth", fmt::format("{:.0f} GB/s by {}", *record->bandwidth / 1e9, record->bandwidth_source), "clock and width of the memory");
+    if (plausible_bandwidth(*record->bandwidth)) {
+      records.push_back(record);
     } else {
-      gpu.bandwidth->alternatives.push_back({*record->bandwidth, record->bandwidth_source});
+      out.note(record->source, fmt::format("the memory bandwidth of {} by {} is {:.0f} GB/s, which cannot be; it is not used", gpu.name, record->source, *record->bandwidth / 1e9));
     }
   }
+  if (records.empty()) return;
+  // Who measures wants the measured figure; otherwise the drivers' own order stands.
+  std::ranges::stable_sort(records, std::ranges::greater{}, &DeviceFacts::bandwidth_measured);
+  const auto* best = records.front();
+  gpu.bandwidth = Figure{*best->bandwidth, "B/s", best->bandwidth_source, best->bandwidth_measured ? FigureConfidence::measured : FigureConfidence::derived, {}};
+  for (std::size_t i = 1; i < records.size(); ++i) gpu.bandwidth->alternatives.push_back({*records[i]->bandwidth, records[i]->bandwidth_source});
+  out.decide(subject, "bandwidth", fmt::format("{:.0f} GB/s by {}", *best->bandwidth / 1e9, best->bandwidth_source),
+             best->bandwidth_measured ? "a copy was measured: a lower bound" : "clock and width of the memory");
 }
 
 Gpu merge_device(const DeviceGroup& group, const Machine& machine, const std::string& subject, Merged& out)

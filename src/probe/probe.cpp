@@ -11,6 +11,7 @@
 #include "probe/gpu_sources.hpp"
 #include "probe/host_sources.hpp"
 #include "probe/identity.hpp"
+#include "probe/measure.hpp"
 #include "probe/merge.hpp"
 
 namespace canirun {
@@ -129,6 +130,7 @@ class Probe {
       note_surroundings(sys_, notes_);
     }
     auto merged = merge_with_reasons(facts_);
+    if (sys_.is_this_machine()) add_measurements(merged.profile);
     merged.profile.notes.insert(merged.profile.notes.end(), notes_.begin(), notes_.end());
     for (const auto& f : facts_) trace_.readings.insert(trace_.readings.end(), f.readings.begin(), f.readings.end());
     trace_.profile = std::move(merged.profile);
@@ -156,8 +158,29 @@ class Probe {
     const auto timeout = options_.deep ? std::max(options_.timeout, std::chrono::milliseconds(10000)) : options_.timeout;
     Sleep sleep;
     if (!options_.wake) sleep = find_sleeping(facts_, notes_);
-    vulkan_ = std::make_unique<VulkanSource>(timeout, without_drivers(sleep.drivers));
+    // Four copies of up to 512 MiB take a second on a slow integrated GPU.
+    const auto copies = options_.measure ? std::chrono::milliseconds(15000) : std::chrono::milliseconds(0);
+    vulkan_ = std::make_unique<VulkanSource>(timeout + copies, without_drivers(sleep.drivers), options_.measure);
     if (!sleep.nvidia) nvml_ = std::make_unique<NvmlSource>(timeout);
+  }
+
+  /// Measures the RAM when asked to and remembers all measured figures; otherwise recalls what an earlier run measured.
+  void add_measurements(HardwareProfile& profile)
+  {
+    const auto file = measurement_file();
+    if (!options_.measure) {
+      if (recall_measurements(profile, file)) trace_.decisions.push_back({"measurements", "bandwidth", "from the cache", "measured earlier in the same state of the machine"});
+      return;
+    }
+    const auto result = measure_cpu_bandwidth(profile.cpu.usable_cores.value_or(1), profile.memory.available);
+    if (!result) {
+      notes_.push_back({"measure", "the bandwidth of the RAM was not measured: too little of it is available"});
+    } else {
+      profile.memory.bandwidth = Figure{result->bytes_per_second, "B/s", fmt::format("measured:read by {} threads, busy {:.2f}", profile.cpu.usable_cores.value_or(1), result->busy),
+                                        FigureConfidence::measured, {}};
+      if (result->busy < 0.9) notes_.push_back({"measure", fmt::format("other programs ran while the RAM was measured (the threads had the processor {:.0f} % of the time)", 100 * result->busy)});
+    }
+    remember_measurements(profile, file);
   }
 
   template <typename Source>

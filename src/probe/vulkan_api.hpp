@@ -5,6 +5,7 @@
 #endif
 #include <vulkan/vulkan.h>
 
+#include <optional>
 #include <vector>
 
 #include "canirun/core/result.hpp"
@@ -26,5 +27,9 @@ struct VulkanApi {
   Result<VkInstance> create_instance();
   Result<std::vector<VkPhysicalDevice>> devices(VkInstance instance) const;
 };
+
+/// Bandwidth of a copy within the device's memory, bytes read plus bytes written a second: a lower bound of what the memory can do.
+/// Nothing when the device cannot be used or has too little memory left. Takes up to a few seconds.
+std::optional<double> measure_copy(const VulkanApi& vk, VkInstance instance, VkPhysicalDevice device);
 
 }  // namespace canirun

@@ -148,7 +148,7 @@ Result<std::vector<VkPhysicalDevice>> VulkanApi::devices(VkInstance instance) co
   return list;
 }
 
-int run_vulkan_child()
+int run_vulkan_child(Measure measure)
 {
   ChildOutput out;
   out.write({{"phase", "load"}});
@@ -172,6 +172,13 @@ int run_vulkan_child()
   for (std::size_t i = 0; i < devices->size(); ++i) {
     out.write(describe(*vk, (*devices)[i], i));
     out.write(memory(*vk, (*devices)[i], i));
+  }
+  // Measuring comes last: a driver that fails at it has told everything else.
+  for (std::size_t i = 0; measure != Measure::none && i < devices->size(); ++i) {
+    VkPhysicalDeviceProperties properties{};
+    vk->get_properties((*devices)[i], &properties);
+    if (properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU && measure != Measure::software_too) continue;
+    if (const auto rate = measure_copy(*vk, *instance, (*devices)[i])) out.write({{"measured", i}, {"bytes_per_second", *rate}});
   }
   out.done();
 }

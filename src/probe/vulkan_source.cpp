@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include "probe/driver_sources.hpp"
 #include "probe/identity.hpp"
@@ -128,6 +129,7 @@ Facts vulkan_facts(std::span<const json> lines)
   std::optional<DeviceFacts> open;  // named, but its memory line has not come yet
   std::optional<std::uint64_t> open_index;
   bool software = false;
+  std::map<std::uint64_t, std::size_t> places;  // index within Vulkan → index within facts.devices
   const auto drop_open = [&] {
     if (!open) return;
     facts.note(fmt::format("the Vulkan driver failed while {} was asked for its memory; that device is not counted from Vulkan",
@@ -146,8 +148,17 @@ Facts vulkan_facts(std::span<const json> lines)
       }
     } else if (const auto memory = number(line, "memory"); memory && open && memory == open_index) {
       read_heaps(line, *open, *memory, facts);
+      places[*memory] = facts.devices.size();
       facts.devices.push_back(std::move(*open));
       open.reset();
+    } else if (const auto measured = number(line, "measured"); measured && places.contains(*measured)) {
+      auto& device = facts.devices[places[*measured]];
+      const auto rate = line.find("bytes_per_second");
+      if (rate == line.end() || !rate->is_number()) continue;
+      device.bandwidth = rate->get<double>();
+      device.bandwidth_source = "measured:vkCmdCopyBuffer";
+      device.bandwidth_measured = true;
+      facts.reading(subject(device, *measured), "copy measured", fmt::format("{:.1f} GB/s read and written", *device.bandwidth / 1e9));
     } else if (const auto error = text(line, "error")) {
       facts.reading("", "error", clean_text(*error).value_or(""));
     }
@@ -219,11 +230,12 @@ std::vector<std::string> icd_manifests()
   return distinct;
 }
 
-VulkanSource::VulkanSource(std::chrono::milliseconds timeout, std::vector<std::string> changes)
-    : changes_(std::move(changes)),
+VulkanSource::VulkanSource(std::chrono::milliseconds timeout, std::vector<std::string> changes, bool measure)
+    : what_(measure ? "vulkan-measure" : "vulkan"),
+      changes_(std::move(changes)),
       halfway_(Clock::now() + timeout / 2),
       deadline_(Clock::now() + timeout),
-      child_(ChildProcess::start("vulkan", child_environment(changes_)))
+      child_(ChildProcess::start(what_, child_environment(changes_)))
 {
 }
 
@@ -267,7 +279,7 @@ Result<Facts> VulkanSource::read_each_driver(Facts whole)
   for (const auto& manifest : manifests) {
     auto changes = changes_;
     changes.insert(changes.end(), {"VK_DRIVER_FILES=" + manifest, "VK_ICD_FILENAMES=" + manifest, "VK_ADD_DRIVER_FILES"});
-    started.push_back(ChildProcess::start("vulkan", child_environment(changes)));
+    started.push_back(ChildProcess::start(what_, child_environment(changes)));
   }
   // The first child may merely be slow (a card that wakes up): it keeps running beside the others.
   std::vector<ChildProcess*> running{&*child_};

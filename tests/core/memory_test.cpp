@@ -57,6 +57,18 @@ TEST_CASE("llama-2-70b keeps 1.25 GiB of keys and values for 4096 tokens", "[mem
   CHECK(e.host.kv_cache == Bytes{0});
 }
 
+TEST_CASE("four GPUs keep four copies of what crosses between them", "[memory][pipeline]")
+{
+  const auto model = llama_3_1_8b();
+  const auto e = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096, .n_outputs_max = 0}, on_gpus(model, 4));
+  // docs/memory-model.md: 156.0 / 188.0 / 188.0 / 338.5 MiB.
+  const auto mib = [&](std::size_t i) { return static_cast<double>(e.gpus.at(i).compute.count) / 1048576.0; };
+  CHECK(mib(0) == Approx(156.0).margin(0.1));
+  CHECK(mib(1) == Approx(188.0).margin(0.1));
+  CHECK(mib(2) == Approx(188.0).margin(0.1));
+  CHECK(mib(3) == Approx(338.5).margin(0.1));
+}
+
 TEST_CASE("the parts of a whole-GPU placement do not depend on the order of calls", "[memory][property]")
 {
   const auto big = llama_2_70b(), small = llama_2_7b();

@@ -1,5 +1,8 @@
 #include "canirun/formats/profile.hpp"
 
+#include <fstream>
+#include <iterator>
+
 #include <nlohmann/json.hpp>
 
 #include "canirun/core/hardware_json.hpp"
@@ -63,6 +66,13 @@ TEST_CASE("a profile that is written and read is the same profile", "[formats][p
     CHECK(*read == profile);
     CHECK(to_json(*read).dump(2) == text);
   }
+}
+
+TEST_CASE("a profile with every field is the file that the schema is checked with", "[formats][profile][golden]")
+{
+  std::ifstream in(std::string(CANIRUN_TEST_DIR) + "/data/profile-full.json");
+  const std::string golden{std::istreambuf_iterator<char>(in), {}};
+  CHECK(to_json(full_profile()).dump(2) + "\n" == golden);
 }
 
 TEST_CASE("a profile from a newer program is read without its additions", "[formats][profile]")

@@ -17,11 +17,7 @@ std::uint64_t rotation_size(std::uint64_t head)
 
 std::uint64_t Builder::kv_cells(bool swa) const
 {
-  const std::uint64_t n = request_.shape.n_ctx_seq;
-  if (!swa || request_.swa_full || !model_.swa) return n;
-  // llama-kv-cache-iswa.cpp: the windows of the sequences that share a stream, and one micro-batch.
-  const std::uint64_t n_windows = request_.shape.n_stream == 1 ? n_seqs() : 1;
-  return pad_to(std::min<std::uint64_t>(n, model_.swa->window * n_windows + request_.shape.n_ubatch), 256);
+  return swa ? sliding_cells(model_, request_.shape, request_.swa_full) : request_.shape.n_ctx_seq;
 }
 
 Ref Builder::cache(CacheKind kind, std::uint32_t il)

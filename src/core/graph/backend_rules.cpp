@@ -11,6 +11,8 @@ constexpr std::uint64_t k_matrix_row_padding = 512;  // ggml-cuda: MATRIX_ROW_PA
 constexpr std::uint64_t k_offload_min_batch = 32;    // op_offload_min_batch_size of the CUDA and Vulkan backends
 constexpr std::uint64_t k_fattn_kq_stride = 256;     // fattn-common.cuh: FATTN_KQ_STRIDE
 
+constexpr std::uint64_t k_vulkan_max_range = 0xFFFF'FFFF;  // maxStorageBufferRange of discrete cards
+
 using Tensors = std::span<const GraphTensor>;
 
 const GraphTensor* source(Tensors tensors, const GraphTensor& t, std::size_t i)
@@ -189,6 +191,11 @@ bool dim01_contiguous(const GraphTensor& t)
 /// ggml-vulkan.cpp: ggml_backend_vk_device_supports_op, for a discrete card whose limits are those of current drivers.
 bool vulkan_supports(Tensors tensors, const GraphTensor& t)
 {
+  const auto fits = [](const GraphTensor& x) { return n_bytes(x) <= k_vulkan_max_range; };
+  if (!fits(t)) return false;
+  for (const auto src : t.src) {
+    if (src >= 0 && !fits(tensors[static_cast<std::size_t>(src)])) return false;
+  }
   const auto* a = source(tensors, t, 0);
   const auto* b = source(tensors, t, 1);
   switch (t.op) {

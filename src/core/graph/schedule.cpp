@@ -66,6 +66,29 @@ void Scheduler::place_leafs(const Graph& graph)
   }
 }
 
+/// A weight that several layers of one device name (rope factors, a tied embedding) is one tensor there
+/// (llama-model-loader.cpp: TENSOR_DUPLICATED).
+void Scheduler::merge_duplicates(const Graph& graph)
+{
+  first_of_.clear();
+  bool merged = false;
+  for (const auto id : graph.leafs) {
+    const auto weight = out_.tensors[at(id)].weight;
+    if (weight < 0) continue;
+    const auto slot = at(weight) * (request_->n_gpus + 1) + at(out_.home[at(id)]);
+    if (slot >= first_of_.size()) first_of_.resize(slot + 1, -1);
+    if (first_of_[slot] < 0) first_of_[slot] = id;
+    else merged = true;
+  }
+  if (!merged) return;
+  for (const auto id : order_) {
+    for (auto& src : out_.tensors[at(id)].src) {
+      if (src < 0 || out_.tensors[at(src)].weight < 0) continue;
+      src = first_of_[at(out_.tensors[at(src)].weight) * (request_->n_gpus + 1) + at(out_.home[at(src)])];
+    }
+  }
+}
+
 /// ggml_backend_sched_backend_id_from_cur.
 std::int8_t Scheduler::device_by_data(std::int32_t id) const
 {
@@ -158,10 +181,12 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   out_.device.assign(n_own_, -1);
   order_ = graph.nodes;
   place_leafs(graph);
+  merge_duplicates(graph);
 
   // Nodes that llama.cpp puts on a device itself (llama-context.cpp: graph_get_cb; llama-graph.cpp: build_attn_mha).
   for (const auto id : order_) {
     const auto& t = out_.tensors[at(id)];
+    if (!request.tags) break;
     if (t.tag == NodeTag::on_cpu) out_.device[at(id)] = host();
     if ((t.tag == NodeTag::norm || t.tag == NodeTag::l_last) && (request.full_offload || request.small_batch)) {
       const auto device = request.layer_device[at(t.layer)];
@@ -275,7 +300,7 @@ void Scheduler::lay_out()
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
     const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
-    if (request_->backend == Backend::cuda || request_->backend == Backend::rocm) optimize_for_cuda(view, kept_);
+    if (request_->cuda_fusion && (request_->backend == Backend::cuda || request_->backend == Backend::rocm)) optimize_for_cuda(view, kept_);
     if (request_->backend == Backend::vulkan) optimize_for_vulkan(view, kept_);
   }
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {

@@ -22,6 +22,12 @@ struct ScheduleRequest {
   bool offload_kqv = true;                 ///< Caches live with their layers.
   bool full_offload = false;               ///< Every layer and the output are on GPUs.
   bool small_batch = false;                ///< Fewer than 32 tokens.
+  /// Nodes that llama.cpp puts on a device itself (NodeTag). They decide about flash attention; the measurement of compute buffers
+  /// without allocation forgets them (ggml_backend_sched_reserve_size resets the scheduler first), and is never smaller for it.
+  bool tags = false;
+  /// CUDA keeps the inputs of fused expert kernels alive (GGML_CUDA_DISABLE_FUSION unset): up to a few hundred MiB more on MoE
+  /// models with large micro-batches. Off, as in the recorded allocations.
+  bool cuda_fusion = false;
   bool pipeline = false;                   ///< Four copies of everything that crosses devices (several GPUs, full offload).
 };
 
@@ -62,6 +68,7 @@ class Scheduler {
   bool readable(std::int32_t id, std::int8_t device) const;
   bool is_weight(std::int32_t id) const;
   void place_leafs(const Graph& graph);
+  void merge_duplicates(const Graph& graph);
   std::int8_t device_by_data(std::int32_t id) const;
   void expand(bool down, bool gpus_only);
   void assign_rest();
@@ -79,6 +86,7 @@ class Scheduler {
   std::vector<std::int32_t> graph_inputs_;   ///< Pipeline: inputs that are kept several times.
   std::vector<std::int32_t> use_count_;      ///< How often each tensor is a source.
   KeptTensors kept_;
+  std::vector<std::int32_t> first_of_;       ///< By weight and device: the leaf that stands for all.
   std::size_t n_own_ = 0;                    ///< Tensors of the graph itself.
 };
 

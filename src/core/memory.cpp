@@ -36,7 +36,7 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, c
     if (estimate.compute_known) parts.compute = graph.compute[i];
     parts.runtime_overhead = i < devices.n_gpus ? gpu_overhead(devices.backend) : host_overhead(model);
   }
-  estimate.host.output = output_bytes(model, workload, shape);
+  estimate.host.output = output_bytes(model, workload, shape, devices);
   return estimate;
 }
 

@@ -29,7 +29,7 @@ std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& work
                                     const ScheduleRequest& devices);
 
 /// The logits (and embeddings) that a context keeps on the host from its start (llama_context::output_reserve).
-Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape);
+Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, const ScheduleRequest& devices);
 
 /// What flash attention "auto" becomes (llama_context::resolve_fused_ops), or what was asked for where that decides.
 bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);

@@ -92,11 +92,13 @@ std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& work
   return sums;
 }
 
-Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape)
+Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, const ScheduleRequest& devices)
 {
   std::uint64_t width = model.n_vocab;
   if (workload.embeddings || model.arch == "t5") width += model.n_embd_out ? model.n_embd_out : model.n_embd;
-  return {4 * width * shape.n_seq_max};
+  // Pinned for the device of the output layer; ggml_backend_vk_host_buffer_type_alloc_buffer adds 32 bytes.
+  const bool pinned = static_cast<std::size_t>(devices.layer_device.back()) < devices.n_gpus;
+  return {4 * width * shape.n_seq_max + (pinned && devices.backend == Backend::vulkan ? 32 : 0)};
 }
 
 Bytes gpu_overhead(Backend backend)

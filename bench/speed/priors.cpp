@@ -27,7 +27,8 @@ SpeedConstants speed_priors()
   c.launch_class = {1.0, 2.0, 1.5, 1.5};  // an empty HIP kernel takes about twice as long to start as a CUDA one
   c.cache_share = 0.65;
   c.cache_share_no_fa = 0.2;
-  c.matrix_share = {0.35, 0.35, 0.35, 0.6};
+  c.matrix_share = {0.5, 0.45, 0.45, 0.6};
+  c.fill = 8e11;  // 512 tokens keep about 400 TFLOP/s busy
   c.moe_matrix_share = 0.5;
   c.prompt_layer = 100e-6;
   return c;

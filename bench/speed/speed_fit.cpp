@@ -58,6 +58,7 @@ std::vector<Knob> prompt_knobs()
   }
   knobs.push_back({[](SpeedConstants& c) -> double& { return c.moe_matrix_share; }, k_global_tolerance});
   knobs.push_back({[](SpeedConstants& c) -> double& { return c.prompt_layer; }, k_class_tolerance});
+  knobs.push_back({[](SpeedConstants& c) -> double& { return c.fill; }, 0.7});
   return knobs;
 }
 
@@ -204,6 +205,7 @@ void print_constants(SpeedConstants& c)
   list("launch_class", c.launch_class);
   std::printf("    c.cache_share = %.3g;\n    c.cache_share_no_fa = %.3g;\n", c.cache_share, c.cache_share_no_fa);
   list("matrix_share", c.matrix_share);
+  std::printf("    c.fill = %.3g;\n", c.fill);
   std::printf("    c.moe_matrix_share = %.3g;\n    c.prompt_layer = %.3g;\n", c.moe_matrix_share, c.prompt_layer);
 }
 
@@ -232,10 +234,11 @@ int main()
   const auto prompt = prompt_knobs();
   std::vector<const Sample*> prompt_fit;
   for (const auto& s : prompts) prompt_fit.push_back(&s);
+  const auto prompt_prior = constants;
   constants = fit(prompt_fit, constants, prompt, prompt_error);
   print_constants(constants);
 
   cross_validate("Text generation, shallow", shallow, prior, generation, generation_error, 0.20, k_gpu_spread, constants);
   cross_validate("Text generation, deep", deep, constants, generation, generation_error, 0.20, k_gpu_spread, constants);
-  cross_validate("Prompt", prompts, constants, prompt, prompt_error, 0.35, k_prompt_spread, constants);
+  cross_validate("Prompt", prompts, prompt_prior, prompt, prompt_error, 0.35, k_prompt_spread, constants);
 }

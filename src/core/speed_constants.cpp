@@ -22,9 +22,10 @@ const SpeedConstants& speed_constants()
     c.launch_class = {1, 2.7, 1.4, 1.84};
     c.cache_share = 0.519;
     c.cache_share_no_fa = 0.15;
-    c.matrix_share = {0.343, 0.377, 0.358, 0.505};
-    c.moe_matrix_share = 0.349;
-    c.prompt_layer = 0.000107;
+    c.matrix_share = {0.52, 0.462, 0.515, 0.51};
+    c.fill = 7.97e+11;
+    c.moe_matrix_share = 0.267;
+    c.prompt_layer = 0.0001;
     // The CPU: measured on a 2-core Sapphire Rapids VM (llama.cpp v0.5.0) and by llama-bench on a Ryzen 7840HS. Q4_0, Q8_0 and F16
     // run at the memory's speed, K-quants are bound by their dot products: 20 to 50 ps a weight and core.
     c.cpu_unpack_ps_legacy = 5;

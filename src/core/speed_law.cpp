@@ -78,7 +78,7 @@ TokenTime token_time(const TokenWork& work, const CpuRates& cpu, const SpeedCons
 double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch)
 {
   const auto batches = std::ceil(n_prompt / n_ubatch);
-  const auto rate = c.matrix_share[at(gpu.launch_class)] * gpu.matrix;
+  const auto rate = c.matrix_share[at(gpu.launch_class)] * gpu.matrix / (1 + gpu.matrix / (c.fill * n_prompt / batches));
   const auto arithmetic = prompt_flops(work, c, n_prompt) / rate;
   const auto reading = batches * batch_bytes(work, n_prompt / batches) / reached_bandwidth(gpu, c);
   return std::max(arithmetic, reading) + batches * (work.layers + work.moe_layers) * c.prompt_layer;

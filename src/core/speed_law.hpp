@@ -81,6 +81,7 @@ struct SpeedConstants {
   double cache_share = 0;                                      ///< Of the reached bandwidth, for caches, flash attention on.
   double cache_share_no_fa = 0;                                ///< The same with flash attention off.
   std::array<double, k_launch_classes> matrix_share{};         ///< Reached share of the matrix rate in a prompt.
+  double fill = 0;            ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
   double moe_matrix_share = 0;                                 ///< Times this where experts get few tokens each.
   double prompt_layer = 0;                                     ///< Seconds a layer and micro-batch.
 

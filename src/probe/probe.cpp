@@ -107,6 +107,18 @@ void note_surroundings(const Sysroot& sys, std::vector<HardwareNote>& notes)
   }
 }
 
+/// A container shows the host's /sys but only the device nodes it was given.
+void note_missing_nodes(const Sysroot& sys, std::span<const Facts> facts, std::vector<HardwareNote>& notes)
+{
+  const bool container = std::ranges::any_of(facts, [](const Facts& f) { return f.host && f.host->host.container; });
+  const bool card = std::ranges::any_of(facts, [](const Facts& f) {
+    return f.source == "pci" && std::ranges::any_of(f.devices, [](const DeviceFacts& d) { return !d.weak && !d.unusable; });
+  });
+  const bool asked = std::ranges::any_of(facts, [](const Facts& f) { return (f.source == "vulkan" || f.source == "nvml") && !f.devices.empty(); });
+  if (!container || !card || asked || has_device_node(sys)) return;
+  notes.push_back({"container", "the container sees a GPU in /sys but has no device node for it, so programs in it cannot use it: start it with --device /dev/dri or --gpus all"});
+}
+
 class Probe {
  public:
   explicit Probe(const ProbeOptions& options) : options_(options), sys_(root(options)) {}
@@ -128,6 +140,7 @@ class Probe {
       if (nvml_) read(*nvml_);
       if (vulkan_) read(*vulkan_);
       note_surroundings(sys_, notes_);
+      note_missing_nodes(sys_, facts_, notes_);
     }
     auto merged = merge_with_reasons(facts_);
     if (sys_.is_this_machine()) add_measurements(merged.profile);

@@ -40,6 +40,7 @@ class Search {
   void offer(Trial trial);
   bool done() const { return best_ && best_->grade.letter == Letter::S; }
 
+  bool hopeless() const;
   void try_single_gpus();
   void try_several_gpus();
   void try_experts_in_ram();
@@ -178,17 +179,32 @@ void Search::try_experts_in_ram()
 void Search::try_layers_in_ram()
 {
   if (s_.machine.gpus.empty()) return;
+  // With experts in RAM a mixture fits wherever layers in RAM would, and is faster: whole layers go only when it does not fit.
+  const bool moe = s_.model.moe && s_.model.moe->n_expert > 0;
+  if (moe && !request_.n_cpu_moe && best_ && best_->fits) return;
   const auto experts = request_.n_cpu_moe.value_or(0);
   offer_by_headroom(1, s_.n_layer_all(), [&](std::uint32_t layers) { return Amounts{layers, experts}; });
-  const bool moe = s_.model.moe && s_.model.moe->n_expert > 0;
   if (moe && !request_.n_cpu_moe && !done()) {
     const auto all = s_.n_layer_all();
     offer_by_headroom(1, all, [&](std::uint32_t layers) { return Amounts{layers, all}; });
   }
 }
 
+/// Whether the weights alone are more than all devices together may hold.
+bool Search::hopeless() const
+{
+  auto room = s_.machine.host_budget;
+  for (const auto g : s_.machine.gpus) room += std::min(s_.machine.gpu_budget[g], s_.machine.gpu_own[g]);
+  return s_.plan.total_bytes() > room;
+}
+
 Trial Search::automatic()
 {
+  if (hopeless()) {  // no search: the two ends are enough to say by how much it misses
+    if (!s_.machine.gpus.empty()) offer(attempt(s_.machine.gpus, {all_layers(), 0}));
+    offer(attempt({}, {}));
+    return *best_;
+  }
   if (request_.n_cpu_moe.value_or(0) > 0) {  // stated: experts of these layers in RAM, the rest is ours to find
     offer(attempt(s_.machine.gpus, {all_layers(), *request_.n_cpu_moe}));
   } else {

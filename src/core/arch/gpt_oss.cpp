@@ -49,6 +49,7 @@ void build_gpt_oss(Builder& b)
     cur = b.moe_ffn(cur, biased_experts(b, il));
     stream = b.add(cur, ffn_inp);
   }
+  b.set_output(stream);  // h_nextn: drafting models may ask for it, so it is never freed (llm_graph_result::set_outputs)
   b.finish_lm(b.get_rows(stream, out_ids));
 }
 

@@ -217,6 +217,7 @@ void write_family(Metadata& meta, const ModelSpec& m)
     meta.real("embedding_scale", 12.0F);
     meta.real("attention.scale", 0.0156F);
   }
+  if (is({"granitehybrid"})) meta.flag("rope.scaling.finetuned", false);
   if (is({"mistral3"})) meta.real("attention.temperature_scale", 0.1F);
   if (is({"mimo2"})) meta.real("attention.value_scale", 0.7F);
   if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
@@ -250,7 +251,9 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   if (m.moe) write_experts(meta, m);
   if (m.dsv4) write_deepseek4(meta, m);
   if (m.ssm) write_state(meta, m);
-  if (m.per_layer_embd) meta.number("embedding_length_per_layer_input", m.per_layer_embd->n_embd);
+  if (m.per_layer_embd || m.arch == "gemma4") {
+    meta.number("embedding_length_per_layer_input", m.per_layer_embd ? m.per_layer_embd->n_embd : 0);
+  }
   if (m.n_token_types > 0) meta.number("token_type_count", m.n_token_types);
   if (m.parallel_residual) meta.flag("use_parallel_residual", true);
 

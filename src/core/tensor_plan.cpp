@@ -18,7 +18,7 @@ void add_file_tensors(const ModelSpec& model, TensorPlan& plan)
   std::vector<PlannedTensor> rest;
   for (const auto& source : model.tensors) {
     if (known.contains(source.name)) continue;
-    auto t = describe_tensor(source.name);
+    auto t = describe_tensor(source.name, model.arch);
     std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), t.ne.size()), t.ne.begin());
     t.type = source.type;
     t.loaded = t.place != TensorPlace::repeating || t.layer < model.n_layer || model.n_layer_nextn == 0;

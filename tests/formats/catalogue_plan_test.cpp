@@ -22,6 +22,8 @@ std::uint64_t uncounted(const TensorPlan& plan)
 const std::map<std::string, std::int64_t> k_known_differences{
     // 64 rows of the vocabulary that no token has: conversion cuts them (conversion/gemma.py).
     {"gemma-3-4b", -64 * 2560}, {"gemma-3-12b", -64 * 3840}, {"gemma-3-27b", -64 * 5376}, {"medgemma-4b", -64 * 2560},
+    // Weights of layers that use another layer's cache are in the file all the same.
+    {"gemma-4-e2b", 18'880'512}, {"gemma-4-e4b", 55'055'616},
     // Two xIELU numbers a layer are metadata in a GGUF file, not tensors.
     {"apertus-8b", -64},
     // Tables from tokens to experts, 6 · 129280 in each of 3 layers: numbers, not weights, but llama.cpp counts them.

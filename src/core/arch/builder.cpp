@@ -7,7 +7,7 @@ namespace canirun {
 namespace {
 
 /// Where llama.cpp keeps a tensor outside the blocks (llama-arch.cpp: LLM_TENSOR_INFOS); everything not named here is repeating.
-TensorPlace place_of(std::string_view name)
+TensorPlace place_of(std::string_view name, std::string_view arch)
 {
   constexpr std::array inputs{"token_embd", "position_embd", "token_types", "per_layer_token_embd", "hrm.z_l_init",
                               "masked_embd_centroids", "masked_embd_ordering"};
@@ -15,6 +15,7 @@ TensorPlace place_of(std::string_view name)
                                "enc.output_norm", "output_res_score", "output_hc_fn", "output_hc_base", "output_hc_scale",
                                "output_hc_norm", "output_hc_down", "output_hc_up", "altup_proj", "altup_unembd_proj",
                                "nextn.post_projection", "fc", "d2t"};
+  if (name == "token_embd_norm" && arch.starts_with("lfm2")) return TensorPlace::output;  // LLM_TENSOR_OUTPUT_NORM_LFM2
   const auto is_name = [&](const char* candidate) { return name == candidate; };
   if (std::ranges::any_of(inputs, is_name)) return TensorPlace::input;
   if (std::ranges::any_of(outputs, is_name)) return TensorPlace::output;
@@ -49,7 +50,7 @@ std::string full_name(std::string_view name, std::string_view suffix, std::uint3
 
 }  // namespace
 
-PlannedTensor describe_tensor(std::string_view full)
+PlannedTensor describe_tensor(std::string_view full, std::string_view arch)
 {
   PlannedTensor t;
   t.name = full;
@@ -67,7 +68,7 @@ PlannedTensor describe_tensor(std::string_view full)
     return t;
   }
   const auto dot = base.rfind('.');
-  t.place = place_of(base.substr(0, dot));
+  t.place = place_of(base.substr(0, dot), arch);
   t.lazy = base.starts_with("per_layer_token_embd");
   t.every_layer = base.starts_with("rope_freqs") || base.starts_with("rope_factors_");
   return t;
@@ -120,7 +121,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
       const auto file_index = static_cast<std::size_t>(found->second);
       if (from_file_[file_index] < 0) {
         const auto& source = model_.tensors[file_index];
-        auto t = describe_tensor(full);
+        auto t = describe_tensor(full, model_.arch);
         std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), 4), t.ne.begin());
         t.type = source.type;
         complete_ = complete_ && t.ne == shape;
@@ -136,7 +137,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
     }
     if (index < 0) {
       index = static_cast<std::int32_t>(tensors.size());
-      auto t = il == k_global || shared ? describe_tensor(full) : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
+      auto t = il == k_global || shared ? describe_tensor(full, model_.arch) : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
       t.ne = shape;
       tensors.push_back(std::move(t));
     }

@@ -73,6 +73,7 @@ struct Ffn {
 
 struct Moe {
   Ref gate_inp = {}, gate_inp_b = {}, up = {}, up_b = {}, gate = {}, gate_b = {}, down = {}, down_b = {};
+  Ref down_scale = {};  ///< One factor an expert (Gemma 4).
   Ref gate_up = {}, gate_up_b = {};  ///< One matrix for gate and up.
   Ref probs_b = {};  ///< exp_probs_b
   Ref probs_in = {}, selected_in = {};
@@ -231,6 +232,6 @@ Ref Builder::rs(const RecurrentInput& inp, Ref state, std::uint64_t width, Fetch
 }
 
 /// Layer, place and kind of a tensor by its name; shape and type are left to the caller.
-PlannedTensor describe_tensor(std::string_view name);
+PlannedTensor describe_tensor(std::string_view name, std::string_view arch);
 
 }  // namespace canirun

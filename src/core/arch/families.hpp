@@ -97,7 +97,26 @@ void build_mimo2(Builder& b);
 void build_step35(Builder& b);
 void build_qwen2vl(Builder& b);
 void build_qwen3vl(Builder& b);
-
+// qwen35.cpp
+void build_qwen3next(Builder& b);
+void build_qwen35(Builder& b);
+// lfm2.cpp
+void build_lfm2(Builder& b);
+// phimoe.cpp
+void build_phimoe(Builder& b);
+// deci.cpp
+void build_deci(Builder& b);
+// bert.cpp
+void build_bert(Builder& b);
+void build_modern_bert(Builder& b);
+void build_eurobert(Builder& b);
+void build_neo_bert(Builder& b);
+// gemma4.cpp
+void build_gemma4(Builder& b);
+// gemma3n.cpp
+void build_gemma3n(Builder& b);
+// rwkv7.cpp
+void build_rwkv7(Builder& b);
 // mamba.cpp
 void build_mamba(Builder& b);
 // mamba_hybrid.cpp

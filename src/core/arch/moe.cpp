@@ -89,6 +89,10 @@ Ref Builder::moe_ffn(Ref cur, const Moe& m)
 
   auto experts = mul_mat_id(m.down, cur, ids);
   if (m.down_prec_f32) prec_src_f32(experts);
+  if (m.down_scale) {
+    const auto scales = repeat(reshape(m.down_scale, 1, m.n_expert), 1, m.n_expert, n_tokens);
+    experts = mul(experts, get_rows(scales, ids));
+  }
   if (m.down_b) experts = add_id(experts, m.down_b, ids);
   if (!m.weight_before_ffn) experts = mul(experts, weights);
   expand(experts);

@@ -39,6 +39,11 @@ class Metadata {
     begin(fmt::format("{}.{}", arch_, key), Value::f32);
     put(value);
   }
+  void plain_number(std::string_view key, std::uint32_t value)
+  {
+    begin(key, Value::u32);
+    put(value);
+  }
   void plain_real(std::string_view key, float value)
   {
     begin(key, Value::f32);
@@ -222,6 +227,12 @@ void write_family(Metadata& meta, const ModelSpec& m)
   if (is({"mimo2"})) meta.real("attention.value_scale", 0.7F);
   if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
   if (m.n_deepstack_layers > 0) meta.number("n_deepstack_layers", m.n_deepstack_layers);
+  if (is({"minimax-01"})) meta.real("residual_scale", 3.5F);
+  if (m.moe && m.moe->n_group_experts > 0) {
+    meta.number("experts_per_group", m.moe->n_group_experts);
+    meta.number("expert_chunk_feed_forward_length", m.moe->n_ff_chunk);
+    meta.real("expert_group_scale", 0.05F);
+  }
   if (is({"apertus"})) {
     for (const auto* key : {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"}) meta.plain_real(key, 0.5F);
   }
@@ -254,7 +265,9 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   if (m.per_layer_embd || m.arch == "gemma4") {
     meta.number("embedding_length_per_layer_input", m.per_layer_embd ? m.per_layer_embd->n_embd : 0);
   }
-  if (m.n_token_types > 0) meta.number("token_type_count", m.n_token_types);
+  if (m.n_token_types > 0) meta.plain_number("tokenizer.ggml.token_type_count", m.n_token_types);
+  if (m.kind == ModelKind::embedding) meta.number("pooling_type", static_cast<std::uint32_t>(m.pooling));
+  if (m.arch == "nomic-bert-moe") meta.number("moe_every_n_layers", 2);
   if (m.parallel_residual) meta.flag("use_parallel_residual", true);
 
   // The tensor table: name, shape, type, offset from the start of the data.

@@ -146,6 +146,7 @@ void read_moe(GgufKeys& keys, ModelSpec& spec)
   moe.n_expert_shared = keys.u32("expert_shared_count");
   moe.n_ff_shared = keys.u32("expert_shared_feed_forward_length", moe.n_ff_expert * moe.n_expert_shared);
   moe.n_ff_chunk = keys.u32("expert_chunk_feed_forward_length");
+  moe.n_group_experts = keys.u32("experts_per_group");
   moe.n_layer_dense_lead = keys.u32("leading_dense_block_count");
   moe.expert_latent = keys.u32("moe_latent_size", keys.u32("expert_latent_length"));
   spec.moe = std::move(moe);

@@ -84,6 +84,7 @@ inline constexpr auto k_moe_fields = std::to_array<Field<MoeSpec>>({
     {"n_ff_expert", &MoeSpec::n_ff_expert},
     {"n_ff_shared", &MoeSpec::n_ff_shared},
     {"n_ff_chunk", &MoeSpec::n_ff_chunk},
+    {"n_group_experts", &MoeSpec::n_group_experts},
     {"n_layer_dense_lead", &MoeSpec::n_layer_dense_lead},
     {"dense_layers", &MoeSpec::dense_layers},
     {"expert_latent", &MoeSpec::expert_latent},

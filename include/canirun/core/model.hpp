@@ -63,6 +63,7 @@ struct MoeSpec {
   std::uint32_t n_ff_expert = 0;     ///< Width of one expert.
   std::uint32_t n_ff_shared = 0;     ///< Total width of the shared experts; 0 = none.
   std::uint32_t n_ff_chunk = 0;      ///< Width of chunk experts (GroveMoE).
+  std::uint32_t n_group_experts = 0; ///< Experts that share a chunk expert (GroveMoE; GGUF experts_per_group).
   std::uint32_t n_layer_dense_lead = 0;
   std::vector<std::uint32_t> dense_layers;
   std::uint32_t expert_latent = 0;   ///< Experts work at this width instead of n_embd (Nemotron-3); 0 = n_embd.

@@ -73,6 +73,7 @@ struct Ffn {
 
 struct Moe {
   Ref gate_inp = {}, gate_inp_b = {}, up = {}, up_b = {}, gate = {}, gate_b = {}, down = {}, down_b = {};
+  bool chunk_ids = false;   ///< GroveMoE: experts are chosen among more than these have matrices; neighbours share one.
   Ref down_scale = {};  ///< One factor an expert (Gemma 4).
   Ref gate_up = {}, gate_up_b = {};  ///< One matrix for gate and up.
   Ref probs_b = {};  ///< exp_probs_b

@@ -115,6 +115,11 @@ void build_neo_bert(Builder& b);
 void build_gemma4(Builder& b);
 // gemma3n.cpp
 void build_gemma3n(Builder& b);
+// expert_variants.cpp
+void build_grovemoe(Builder& b);
+void build_smallthinker(Builder& b);
+// minimax01.cpp
+void build_minimax_01(Builder& b);
 // rwkv7.cpp
 void build_rwkv7(Builder& b);
 // mamba.cpp

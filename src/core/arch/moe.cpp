@@ -47,8 +47,9 @@ Ref Builder::moe_ffn(Ref cur, const Moe& m)
     selection = reshape(set_rows(fill(groups), kept, best), m.n_expert, n_tokens);
   }
 
-  const auto ids = m.selected_in ? m.selected_in : argsort_top_k(selection, m.n_expert_used);
-  auto weights = get_rows(reshape(probs, 1, m.n_expert, n_tokens), ids);
+  auto ids = m.selected_in ? m.selected_in : argsort_top_k(selection, m.n_expert_used);
+  if (m.chunk_ids) ids = cast(scale(cast(ids, TensorType::f32)), TensorType::i32);
+  auto weights = get_rows(reshape(probs, 1, at(probs).ne[0], n_tokens), ids);
   if (m.gating == Gating::softmax_weight) {
     weights = soft_max(reshape(weights, m.n_expert_used, n_tokens));
     weights = reshape(weights, 1, m.n_expert_used, n_tokens);

@@ -109,6 +109,9 @@ constexpr std::array k_architectures{
     Architecture{"neo-bert", build_neo_bert},
     Architecture{"gemma4", build_gemma4},
     Architecture{"gemma3n", build_gemma3n},
+    Architecture{"grovemoe", build_grovemoe},
+    Architecture{"smallthinker", build_smallthinker},
+    Architecture{"minimax-01", build_minimax_01},
     Architecture{"rwkv7", build_rwkv7},
 };
 // clang-format on

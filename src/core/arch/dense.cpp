@@ -91,6 +91,17 @@ void build_granite(Builder& b)
 /// llada.cpp, dream.cpp: diffusion models run without a cache.
 void build_diffusion(Builder& b) { transformer(b, {.attn = {.out_bias = true}, .no_cache = true}); }
 
+/// rnd1.cpp, llada-moe.cpp: the same with experts.
+void build_diffusion_moe(Builder& b)
+{
+  transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .out_bias = true},
+                  .ffn = {.norm_weights = b.model().arch == "rnd1"},
+                  .no_cache = true});
+}
+
+/// pangu-embed.cpp
+void build_pangu(Builder& b) { transformer(b, {.attn = {.out_bias = true}}); }
+
 /// olmo.cpp
 void build_olmo(Builder& b) { transformer(b, {.norm = Norm::layer, .norm_weight = false}); }
 

@@ -74,6 +74,8 @@ void build_qwen1(Builder& b);
 void build_mistral3(Builder& b);
 void build_granite(Builder& b);
 void build_diffusion(Builder& b);
+void build_diffusion_moe(Builder& b);
+void build_pangu(Builder& b);
 void build_olmo(Builder& b);
 void build_olmo2(Builder& b);
 void build_olmoe(Builder& b);

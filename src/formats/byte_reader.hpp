@@ -33,7 +33,13 @@ class ByteReader {
   T read()
   {
     std::array<std::byte, sizeof(T)> bytes{};
-    take(bytes.data(), bytes.size());
+    const auto start = at_ - window_at_;
+    if (ok_ && at_ >= window_at_ && start + sizeof(T) <= window_.size()) {
+      std::memcpy(bytes.data(), window_.data() + start, sizeof(T));  // the usual case: millions of lengths of strings
+      at_ += sizeof(T);
+    } else {
+      take(bytes.data(), bytes.size());
+    }
     if (swap_) std::ranges::reverse(bytes);
     return std::bit_cast<T>(bytes);
   }

@@ -154,9 +154,9 @@ class HeaderReader {
       } else {
         in_.skip(length);
       }
-      if (!alive(fmt::format("key '{}'", printable(key)))) return false;
+      if (in_.offset() > k_max_header) break;
     }
-    return true;
+    return alive(fmt::format("key '{}'", printable(key)));
   }
 
   void read_number(ValueType type, GgufValue& value)

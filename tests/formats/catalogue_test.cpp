@@ -230,3 +230,20 @@ TEST_CASE("validation names every finding with entry and field", "[formats][cata
   llama.replace(llama.find("\"n_layer\": 32"), 13, "\"n_layer\": 31");
   CHECK(found(llama) == std::vector<std::string>{"llama-2-7b|n_params|the shapes add up to 6536032256, the entry says 6738415616"});
 }
+
+TEST_CASE("a version that supersedes another is newer and of the same family", "[formats][catalogue]")
+{
+  std::size_t n = 0;
+  for (const auto& entry : builtin().entries()) {
+    if (entry.supersedes.empty()) continue;
+    ++n;
+    CAPTURE(entry.spec.id, entry.supersedes);
+    const auto* older = builtin().find(entry.supersedes);
+    REQUIRE(older);
+    CHECK(older->spec.id == entry.supersedes);
+    CHECK(older->facts.family == entry.facts.family);
+    CHECK(older->facts.release <= entry.facts.release);
+    CHECK(older->spec.kind == entry.spec.kind);
+  }
+  CHECK(n > 50);
+}

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "canirun/core/runtime.hpp"
+
 namespace canirun {
 namespace {
 
@@ -66,7 +68,7 @@ void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workl
   const std::uint64_t n = shape.n_ctx_seq;
   const std::uint64_t streams = shape.n_seq_max;
   const auto window = model.swa ? model.swa->window : coarse;
-  const auto raw = w.swa_full ? n : pad_to(std::min<std::uint64_t>(n, window + std::uint64_t{shape.n_ubatch}), 256);
+  const auto raw = has_full_windows(w) ? n : pad_to(std::min<std::uint64_t>(n, window + std::uint64_t{shape.n_ubatch}), 256);
   const std::uint64_t head = model.head_dim_k;
   const std::uint64_t index = model.mla ? model.mla->indexer_head_dim : coarse;
   const auto compressed = [&](std::uint32_t ratio) { return pad_to((n + ratio - 1) / ratio, 256); };
@@ -150,7 +152,7 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
 
   const Layout full{shape.n_ctx_seq, shape.n_stream, workload.cache_type_k, workload.cache_type_v};
   auto sliding = full;
-  sliding.cells = sliding_cells(model, shape, workload.swa_full);
+  sliding.cells = sliding_cells(model, shape, has_full_windows(workload));
   const auto mla = model.is_mla();
   const auto widest_v = model.n_embd_v_gqa_max();
   const auto conv = conv_state_width(model), state = ssm_state_width(model);

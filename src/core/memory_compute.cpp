@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "canirun/core/runtime.hpp"
 #include "graph/allocate.hpp"
 #include "memory_model.hpp"
 
@@ -24,7 +25,7 @@ GraphRequest graph_request(const Workload& w, const RunShape& shape, bool flash_
           .type_k = w.cache_type_k,
           .type_v = w.cache_type_v,
           .offload_kqv = w.offload_kqv,
-          .swa_full = w.swa_full,
+          .swa_full = has_full_windows(w),
           .embeddings = w.embeddings};
 }
 

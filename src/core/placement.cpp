@@ -7,8 +7,8 @@ namespace canirun {
 std::optional<std::size_t> Placement::device_of_layer(std::uint32_t il, std::uint32_t n_layer_all) const
 {
   const auto on_gpu = std::min(n_gpu_layers, n_layer_all + 1);
-  const auto first = n_layer_all + 1 - on_gpu;
-  if (gpus.empty() || on_gpu == 0 || il < first) return std::nullopt;
+  const auto first = output_layer_last ? n_layer_all - std::min(on_gpu, n_layer_all) : n_layer_all + 1 - on_gpu;
+  if (gpus.empty() || on_gpu == 0 || il < first || il - first >= on_gpu) return std::nullopt;
   // In single precision, as llama.cpp compares them: shares given as numbers of layers meet their bounds exactly.
   const auto position = static_cast<float>(il - first) / static_cast<float>(on_gpu);
   double cumulative = 0;

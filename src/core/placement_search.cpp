@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "canirun/core/runtime.hpp"
+
 namespace canirun {
 
 namespace {
@@ -62,6 +64,7 @@ Placement Search::layout(const std::vector<std::size_t>& gpus, Amounts amounts, 
   p.n_cpu_moe = gpus.empty() ? 0 : std::min(amounts.n_cpu_moe, s_.n_layer_all());
   p.gpus = gpus;
   p.split = std::move(shares);
+  p.output_layer_last = rules_of(s_.workload.runtime).output_layer_last;
   p.mode = mode_of(p, s_.n_layer_all());
   return p;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "canirun/core/model.hpp"
+#include "canirun/core/runtime.hpp"
 #include "canirun/core/units.hpp"
 
 namespace canirun {
@@ -32,7 +33,7 @@ RunShape resolve(const Workload& w, const ModelSpec& model)
   s.n_ubatch = std::min(s.n_batch, w.n_ubatch == 0 ? n_batch : w.n_ubatch);
 
   auto outputs_max = w.n_outputs_max;
-  if (outputs_max == 0 && w.runtime == Runtime::llama_server && !w.embeddings) outputs_max = s.n_seq_max;
+  if (outputs_max == 0 && rules_of(w.runtime).outputs_per_slot && !w.embeddings) outputs_max = s.n_seq_max;
   if (outputs_max == 0) outputs_max = s.n_batch;
 
   const auto padded = pad_to(n_ctx, k_ctx_pad);

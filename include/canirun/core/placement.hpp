@@ -38,9 +38,11 @@ struct Placement {
   Backend backend = Backend::cpu;          ///< Of the GPUs used; cpu when there is none.
   std::vector<std::size_t> gpus;           ///< Indices into HardwareProfile::gpus of those used, in llama.cpp's order.
   std::vector<double> split;               ///< Share of each of `gpus`, sum 1.
+  bool output_layer_last = false;          ///< As older releases place layers (RuntimeRules).
 
   /// Index into `gpus` that holds layer `il` (il == n_layer_all is the output layer), or nothing for the host.
-  /// Source: llama-model.cpp load_tensors: i_gpu_start = max(n_layer_all + 1 − n_gpu_layers, 0).
+  /// Source: llama-model.cpp load_tensors: i_gpu_start = max(n_layer_all + 1 − n_gpu_layers, 0); before 2025-12
+  /// max(n_layer_all − n_gpu_layers, 0), and the layers from min(n_gpu_layers, n_layer_all + 1) on after it stay on the host.
   std::optional<std::size_t> device_of_layer(std::uint32_t il, std::uint32_t n_layer_all) const;
   /// True when the experts of layer `il` stay in RAM.
   bool experts_on_host(std::uint32_t il) const { return il < n_cpu_moe; }

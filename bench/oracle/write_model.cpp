@@ -112,7 +112,8 @@ void write_attention(Metadata& meta, const ModelSpec& m)
   const auto n_layer_all = m.n_layer + m.n_layer_nextn;
   meta.per_layer("attention.head_count", m.n_head, n_layer_all);
   if (!m.is_mla()) meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
-  if (m.n_rot > 0) meta.number("rope.dimension_count", m.n_rot);
+  // step35.cpp halves the key for its full layers.
+  if (m.n_rot > 0) meta.number("rope.dimension_count", m.arch == "step35" ? 2 * m.n_rot : m.n_rot);
   if (m.mla) {
     // llama.cpp keeps latent attention as multi-query attention over the latent (conversion: DeepseekV2Model).
     const auto& mla = *m.mla;

@@ -1,5 +1,7 @@
 #include "arch/blocks.hpp"
 
+#include <algorithm>
+
 namespace canirun {
 namespace {
 
@@ -43,7 +45,8 @@ Ref gated(Builder& b, Ref cur, Ref input, const AttentionOptions& o, std::uint32
 Ref rope_factors(Builder& b, std::uint32_t il)
 {
   const auto& m = b.model();
-  return b.shared_if(m.rope_freqs, "rope_freqs", il, {m.n_rot / 2});
+  // step35.cpp: n_rot_max, since one tensor serves layers that rotate different widths.
+  return b.shared_if(m.rope_freqs, "rope_freqs", il, {std::max(m.n_rot, m.n_rot_swa) / 2});
 }
 
 Ref self_attention(Builder& b, Ref cur, const AttentionInput& inputs, Ref pos, const AttentionOptions& o, std::uint32_t il)

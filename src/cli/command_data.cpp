@@ -127,7 +127,7 @@ Result<int> run_models(const Options& o, const Environment& env)
     return emit(dump({{"schema", "canirun.model-list/1"}, {"models", std::move(models)}}), o);
   }
   const auto style = style_of(o, env);
-  TextTable table({{"model"}, {"params", true}, {"context", true}, {"tasks", false, true}, {"released", false, false, 70}, {"name", false, true, 100}});
+  TextTable table({{"model", false, true}, {"params", true}, {"context", true}, {"tasks", false, true}, {"released", false, false, 70}, {"name", false, true, 100}});
   for (const auto& e : catalogue->entries()) {
     table.add({{clean(e.spec.id)}, {e.spec.n_params > 0 ? params_text(e.spec.n_params) : ""}, {e.spec.n_ctx_train > 0 ? context_text(e.spec.n_ctx_train) : ""},
                {clean(fmt::format("{}", fmt::join(e.facts.tasks, ", ")))}, {e.facts.release}, {clean(e.spec.name, !style.unicode)}});
@@ -165,7 +165,7 @@ Result<int> run_gpus(const Options& o, const Environment& env)
   const auto style = style_of(o, env);
   TextTable out({{"GPU", false, true}, {"memory", true}, {"bandwidth", true}, {"fp16", true}, {"year", true}, {"architecture", false, false, 100}, {"form", false, false, 100}});
   for (const auto* e : found) {
-    out.add({{clean(e->name, !style.unicode)}, {fmt::format("{:g} GiB", fmt::join(e->vram_gib, "/"))},
+    out.add({{clean(e->name, !style.unicode)}, {e->vram_gib.empty() ? "RAM" : fmt::format("{:g} GiB", fmt::join(e->vram_gib, "/"))},
              {e->bandwidth_gbs ? fmt::format("{:.0f} GB/s", *e->bandwidth_gbs) : "?"},
              {e->fp16_tflops ? fmt::format("{:.1f} TFLOP/s", *e->fp16_tflops) : "?"}, {e->year > 0 ? std::to_string(e->year) : ""}, {e->arch}, {e->form}});
   }

@@ -10,15 +10,17 @@ namespace canirun {
 
 namespace {
 
-std::string title(const ModelReport& model, const Style& style)
+std::string title(const ModelReport& model, const Style& style, std::uint32_t width)
 {
-  auto text = style.bold(clean(model.name, !style.unicode));
+  const auto name = clean(model.name, !style.unicode);
+  std::string text;
   if (model.n_params > 0) text += fmt::format("{}{} parameters", style.dot(), params_text(model.n_params));
   if (model.n_params_active > 0 && model.n_params_active < model.n_params) {
     text += fmt::format(" ({} active)", params_text(model.n_params_active));
   }
   if (model.n_ctx > 0) text += fmt::format("{}{} of {} tokens of context", style.dot(), model.n_ctx, std::max(model.n_ctx, model.n_ctx_train));
-  return text + "\n";
+  text = cut(name + text, width, style.ellipsis());
+  return style.bold(text.substr(0, std::min(name.size(), text.size()))) + text.substr(std::min(name.size(), text.size())) + "\n";
 }
 
 TextTable quant_table(const ModelReport& model, const Style& style)
@@ -114,7 +116,7 @@ std::string render_model(const Report& report, const ModelReport& model, const R
 {
   const Style style(options);
   const auto width = std::max(options.width, 40u);
-  std::string out = title(model, style);
+  std::string out = title(model, style, width);
   for (const auto& line : machine_lines(report.hardware, style)) out += cut(line, width, style.ellipsis()) + "\n";
   out += "\n";
   if (model.quants.empty()) {

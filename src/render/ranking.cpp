@@ -52,7 +52,7 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
                    {"memory", true},
                    {"runs on", false, true},
                    {"t/s", true},
-                   {"max ctx", true},
+                   {"max ctx", true, false, 70},
                    {"range", true, false, 100},
                    {"limit", false, false, 100},
                    {"tasks", false, false, 120},

@@ -1,0 +1,154 @@
+"""What the program promises at its edges: exit statuses, errors as one sentence, documents that follow their schemas."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from program import MACHINE, PROFILES, PROGRAM, run, validate
+
+
+class Errors(unittest.TestCase):
+    def fails(self, status, *arguments, says=()):
+        r = run(*arguments, "--json")
+        self.assertEqual(r.returncode, status, r.stderr)
+        document = json.loads(r.stdout)
+        validate(document, "error-1")
+        self.assertEqual(r.stderr, f"canirun: {document['error']['message']}\n")
+        for word in says:
+            self.assertIn(word, document["error"]["message"])
+
+    def test_an_unknown_model_suggests_the_nearest(self):
+        self.fails(2, "llama-2-70", says=["llama-2-70", "did you mean", "llama-2-70b"])
+
+    def test_a_mistyped_flag_suggests_the_nearest(self):
+        self.fails(2, "llama-2-7b", "--expalin", says=["--expalin", "--explain"])
+
+    def test_a_mistyped_command_suggests_the_nearest(self):
+        self.fails(2, "chek", says=["check"])
+
+    def test_values_that_do_not_parse_say_what_is_accepted(self):
+        self.fails(2, "llama-2-7b", "--ram", "24X", says=["24X", "24G"])
+        self.fails(2, "llama-2-7b", "--ctx", "many", says=["many", "32k"])
+        self.fails(2, "llama-2-7b", "-q", "Q4_X", says=["Q4_X"])
+        self.fails(2, "llama-2-7b", "--format", "yaml", says=["yaml", "table"])
+
+    def test_an_option_of_another_command_is_refused(self):
+        self.fails(2, "probe", "--ctx", "5", says=["probe", "--ctx"])
+
+    def test_a_profile_that_is_missing_or_malformed_is_named(self):
+        self.fails(2, "llama-2-7b", "--hardware", "/nonexistent.json", says=["/nonexistent.json"])
+        with tempfile.TemporaryDirectory() as folder:
+            bad = os.path.join(folder, "bad.json")
+            for text in ("{", "[]", '{"schema": "canirun.hardware/9"}', '{"schema": "canirun.hardware/1", "gpus": 3}'):
+                with open(bad, "w", encoding="utf-8") as f:
+                    f.write(text)
+                self.fails(2, "llama-2-7b", "--hardware", bad, says=[bad])
+                self.fails(2, "llama-2-7b", "--hardware", MACHINE, "--models", bad, says=[bad])
+
+    def test_a_gguf_that_is_none_is_named(self):
+        with tempfile.NamedTemporaryFile(suffix=".gguf") as f:
+            f.write(b"not a model")
+            f.flush()
+            self.fails(2, f.name, says=[f.name])
+
+
+class Output(unittest.TestCase):
+    def test_every_machine_gives_a_report_that_follows_its_schema(self):
+        for name in sorted(os.listdir(PROFILES)):
+            for arguments in (["llama-3.1-8b"], ["--family", "gemma3"], ["check", "llama-2-70b", "--min-grade", "S"]):
+                r = run(*arguments, "--json", "--hardware", os.path.join(PROFILES, name))
+                self.assertIn(r.returncode, (0, 1) if "check" in arguments else (0,), r.stderr)
+                report = json.loads(r.stdout)
+                validate(report, "report-1")
+                validate(report["hardware"], "hardware-1")
+                for row in (q for m in report["models"] for q in m["quants"]):
+                    for part, value in row["memory"].items():
+                        if value is not None:
+                            self.assertEqual(value, sum(d[part] for d in row["devices"]), part)
+
+    def test_the_whole_catalogue_follows_the_schema(self):
+        validate(json.loads(run("--all", "--json", "--no-gpu", "--hardware", MACHINE).stdout), "report-1")
+
+    def test_a_saved_profile_gives_the_same_report(self):
+        first = run("llama-3.1-8b", "--json", "--hardware", MACHINE).stdout
+        saved = json.dumps(json.loads(first)["hardware"])
+        self.assertEqual(first, run("llama-3.1-8b", "--json", "--hardware", "-", input=saved).stdout)
+
+    def test_two_runs_are_identical(self):
+        a, b = (run("--all", "--no-gpu", "--json", "--hardware", MACHINE).stdout for _ in range(2))
+        self.assertEqual(a, b)
+
+    def test_a_requirement_that_is_not_met_is_exit_1(self):
+        good = ["check", "llama-3.1-8b", "--quant", "Q4_K_M", "--hardware", MACHINE]
+        self.assertEqual(run(*good, "--min-grade", "B").returncode, 0)
+        r = run(*good, "--min-speed", "100000")
+        self.assertEqual(r.returncode, 1)
+        self.assertEqual(r.stdout.count("\n"), 1)
+        self.assertIn("min-speed asked 100000 t/s", r.stdout)
+
+    def test_a_full_disk_is_exit_3(self):
+        r = run("llama-2-7b", "--hardware", MACHINE, "-o", "/dev/full")
+        self.assertEqual(r.returncode, 3)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            self.assertEqual(run("models", stdout=full, stderr=subprocess.PIPE, capture_output=False).returncode, 3)
+
+    def test_a_file_is_written_whole_or_not_at_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target = os.path.join(folder, "report.json")
+            self.assertEqual(run("llama-2-7b", "--json", "--hardware", MACHINE, "-o", target).returncode, 0)
+            with open(target, encoding="utf-8") as f:
+                validate(json.load(f), "report-1")
+            self.assertEqual(os.listdir(folder), ["report.json"])
+            self.assertEqual(run("llama-2-7b", "-o", os.path.join(folder, "no", "x")).returncode, 3)
+
+    def test_a_reader_that_goes_away_is_silent(self):
+        line = f"'{PROGRAM}' --all --no-gpu --json --hardware '{MACHINE}' | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"
+        r = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+        self.assertEqual((r.stdout, r.stderr), ("0\n", ""))
+
+    def test_names_from_files_cannot_command_the_terminal(self):
+        with open(MACHINE, encoding="utf-8") as f:
+            profile = json.load(f)
+        profile["gpus"][0]["name"] = "evil\x1b[2Jcard"
+        r = run("llama-2-7b", "--hardware", "-", input=json.dumps(profile))
+        self.assertNotIn("\x1b", r.stdout)
+        self.assertIn("evil?[2Jcard", r.stdout)
+
+    def test_without_utf8_the_table_is_ascii(self):
+        r = run("llama-2-7b", "--hardware", MACHINE, env={"LANG": "C"})
+        self.assertTrue(r.stdout.isascii())
+
+    def test_no_line_of_the_tables_is_wider_than_the_terminal(self):
+        for width in (60, 80, 100, 120):
+            for arguments in (["llama-3.1-8b"], ["--task", "code"], ["models"], ["gpus"]):
+                extra = ["--hardware", MACHINE] if arguments[0] not in ("models", "gpus") else []
+                r = run(*arguments, *extra, env={"COLUMNS": str(width)})
+                for line in r.stdout.splitlines():
+                    if "llama-server" not in line:  # a command is copied: it is never broken
+                        self.assertLessEqual(len(line), width, line)
+
+    def test_colour_follows_the_environment(self):
+        base = ["llama-2-7b", "--hardware", MACHINE]
+        self.assertNotIn("\x1b", run(*base).stdout)
+        self.assertIn("\x1b[", run(*base, env={"FORCE_COLOR": "1"}).stdout)
+        self.assertNotIn("\x1b", run(*base, env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).stdout)
+
+    def test_short_help_fits_a_screen_and_lists_no_stub(self):
+        self.assertLessEqual(run("-h").stdout.count("\n"), 24)
+        for command in ("check", "probe", "models", "gpus", "doctor", "completion"):
+            self.assertEqual(run(command, "--help").returncode, 0)
+
+    def test_llama_cpp_flags_are_understood(self):
+        long = run("llama-2-7b", "--json", "--hardware", MACHINE, "--gpu-layers", "10", "--cache-type-k", "q8_0", "--flash-attn", "on")
+        short = run("llama-2-7b", "--json", "--hardware", MACHINE, "-ngl", "10", "-ctk", "q8_0", "-fa")
+        self.assertEqual(long.stdout, short.stdout)
+        self.assertEqual(json.loads(short.stdout)["workload"]["n_gpu_layers"], 10)
+
+    def test_completions_are_valid_shell(self):
+        script = run("completion", "bash").stdout
+        self.assertEqual(subprocess.run(["bash", "-n"], input=script, text=True, timeout=20).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

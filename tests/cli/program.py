@@ -1,0 +1,24 @@
+"""The program under test: runs it in a clean environment, without this machine's own catalogue, colour or width."""
+import json
+import os
+import subprocess
+import sys
+
+import jsonschema
+
+PROGRAM, TOP = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+sys.argv[1:] = []
+PROFILES = os.path.join(TOP, "tests", "fixtures", "profiles")
+MACHINE = os.path.join(PROFILES, "desktop-rtx3060-12g.json")
+
+
+def run(*arguments, env=None, **keywords):
+    keep = {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PATH"))}
+    environment = {**keep, "LANG": "C.UTF-8", "COLUMNS": "80", "HOME": "/nonexistent", **(env or {})}
+    keywords.setdefault("capture_output", True)
+    return subprocess.run([PROGRAM, *arguments], env=environment, text=True, timeout=120, **keywords)
+
+
+def validate(document, schema):
+    with open(os.path.join(TOP, "docs", "schema", schema + ".json"), encoding="utf-8") as f:
+        jsonschema.Draft7Validator(json.load(f)).validate(document)

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 /* A CUDA device that exists only for questions: enough of the CUDA runtime, driver and cuBLAS libraries for llama.cpp's CUDA
  * backend to load, describe a device and plan its memory. No kernel ever runs and no device memory is ever handed out.
  *
@@ -7,6 +8,7 @@
  * Built three times, as libcudart.so.13, libcublas.so.13 and libcuda.so.1; the functions of the others do no harm. */
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 
 static const size_t k_device_memory = (size_t)24 << 30;
@@ -93,9 +95,14 @@ int cudaFreeHost(void* pointer)
 }
 int cudaMalloc(void** pointer, size_t size)
 {
-  (void)size;
-  *pointer = NULL;
-  return 2; /* out of memory: nothing may be computed here */
+  /* Address space without memory behind it: recurrent states are allocated even when nothing else is, and copies do nothing. */
+  void* space = mmap(NULL, size ? size : 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED) {
+    *pointer = NULL;
+    return 2; /* out of memory */
+  }
+  *pointer = space;
+  return 0;
 }
 
 static int handle(void** out)

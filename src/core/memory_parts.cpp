@@ -9,14 +9,14 @@ namespace {
 
 using namespace literals;
 
-/// Weights that stay in RAM whatever the device of their layer: experts of --cpu-moe, types that the GPU cannot multiply.
+/// Weights that stay in RAM whatever the device of their layer: experts of --cpu-moe, what the GPU cannot use.
 std::vector<std::int8_t> kept_in_ram(const TensorPlan& plan, const Placement& placement)
 {
   std::vector<std::int8_t> in_ram(plan.tensors.size(), 0);
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const auto& t = plan.tensors[i];
     const bool expert = t.expert && placement.experts_on_host(t.layer);
-    in_ram[i] = expert || !supports_weight_type(placement.backend, t.type);
+    in_ram[i] = expert || !supports_weight(placement.backend, t.type, t.bytes().count);
   }
   return in_ram;
 }
@@ -35,6 +35,8 @@ ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan,
   r.full_offload = r.n_gpus > 0 && placement.n_gpu_layers > n_layer_all;
   // llama_context::llama_context: tensor overrides rule pipeline parallelism out. Vulkan devices report neither events nor async.
   r.pipeline = r.n_gpus > 1 && r.full_offload && workload.offload_kqv && placement.n_cpu_moe == 0 && r.backend != Backend::metal;
+  // models/gemma3n.cpp, gemma4.cpp: the output's copy of the embedding is made first, so that it is not found when the embedding is.
+  r.embedding_twice = model.arch == "gemma3n" || model.arch == "gemma4";
   r.layer_device.resize(n_layer_all + 1);
   for (std::uint32_t il = 0; il <= n_layer_all; ++il) {
     const auto gpu = placement.device_of_layer(il, n_layer_all);
@@ -72,7 +74,7 @@ std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, 
         break;
       case TensorPlace::output: add(t, on(n_layer_all)); break;
     }
-    if (t.duplicated_output && on(n_layer_all) != host) add(t, on(n_layer_all));
+    if (t.duplicated_output && (on(n_layer_all) != host || devices.embedding_twice)) add(t, on(n_layer_all));
   }
   return sums;
 }

@@ -3,6 +3,7 @@
 #include "arch/models.hpp"
 #include "cache.hpp"
 #include "catch.hpp"
+#include "graph/allocate.hpp"
 #include "memory_model.hpp"
 
 using namespace canirun;
@@ -106,4 +107,42 @@ TEST_CASE("caches in RAM leave the GPU", "[memory][cache]")
   const auto e = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096, .offload_kqv = false}, on_one_gpu(model));
   CHECK(e.gpus.at(0).kv_cache == Bytes{0});
   CHECK(e.host.kv_cache == 512_MiB);
+}
+
+TEST_CASE("released memory is merged, and empty tensors leave empty blocks in order", "[memory][allocator]")
+{
+  BlockAllocator a;
+  a.reset(128, std::uint64_t{1} << 40);
+  const auto first = a.allocate(1000), second = a.allocate(1000), third = a.allocate(1000);
+  CHECK(second.offset == 1024);
+  CHECK(a.peak() == 3 * 1024);
+  const auto nothing = a.allocate(0);  // at the end, where the free space begins
+  CHECK(nothing.offset == 3 * 1024);
+  a.release(first, 1000);
+  a.release(third, 1000);
+  a.release(nothing, 0);  // now inside of the last free block: stays behind it as an empty block
+  a.release(second, 1000);
+  // The empty block is the last one and has no room, so the freed space is found by best fit.
+  CHECK(a.allocate(3000).offset == 0);
+  CHECK(a.peak() == 3 * 1024);
+}
+
+TEST_CASE("chunks are opened when a block of the largest size is full", "[memory][allocator]")
+{
+  BlockAllocator a;
+  a.reset(16, 4096);
+  CHECK(a.allocate(4096).chunk == 0);
+  CHECK(a.allocate(16).chunk == 1);
+  CHECK(a.allocate(10000).chunk == 2);  // more than a chunk: one of its own
+  CHECK(a.peak() == 4096 + 16 + 10000);
+}
+
+TEST_CASE("weights larger than Vulkan's buffer range stay in RAM", "[memory][vulkan]")
+{
+  auto model = mixtral_8x7b();
+  model.moe->n_expert = 256;  // 256 experts of 4096 × 14336 at f16 are far above 4 GiB
+  const auto e = estimate(model, FileType::F16, {.n_ctx = 4096}, on_one_gpu(model, Backend::vulkan));
+  CHECK(e.host.weights > e.gpus.at(0).weights);
+  const auto cuda = estimate(model, FileType::F16, {.n_ctx = 4096}, on_one_gpu(model));
+  CHECK(cuda.host.weights < 1_GiB);
 }

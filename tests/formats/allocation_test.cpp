@@ -66,7 +66,7 @@ Bytes known_sum(MemoryParts parts)
 
 TEST_CASE("most recorded configurations are of models that can be planned", "[allocations]")
 {
-  CHECK(pairs().size() >= 420);
+  CHECK(pairs().size() >= 500);
 }
 
 TEST_CASE("caches and states equal llama.cpp's to the byte", "[allocations][cache]")
@@ -96,7 +96,7 @@ TEST_CASE("weights equal llama.cpp's to the byte on every device", "[allocations
     ++n;
     right += ours.weights == theirs.weights;
   });
-  CHECK(share(right, n) >= 0.98);
+  CHECK(share(right, n) >= 0.99);
 }
 
 TEST_CASE("compute buffers are within 3 % or 8 MiB, and mostly exact", "[allocations]")
@@ -110,7 +110,7 @@ TEST_CASE("compute buffers are within 3 % or 8 MiB, and mostly exact", "[allocat
     near += std::abs(relative(ours.compute, theirs.compute)) <= 0.03 || std::abs(difference) <= 8.0 * 1048576;
   });
   CHECK(share(near, n) >= 0.95);
-  CHECK(share(exact, n) >= 0.90);
+  CHECK(share(exact, n) >= 0.95);
 }
 
 TEST_CASE("device totals are within 1 % and hardly ever too low", "[allocations]")
@@ -124,5 +124,5 @@ TEST_CASE("device totals are within 1 % and hardly ever too low", "[allocations]
     low += error < -0.02;
   });
   CHECK(share(near, n) >= 0.95);
-  CHECK(share(low, n) <= 0.01);
+  CHECK(share(low, n) <= 0.005);
 }

@@ -88,22 +88,28 @@ void BlockAllocator::release(Address address, std::uint64_t bytes)
 {
   const auto size = pad_to(bytes, alignment_);
   auto& blocks = chunks_[address.chunk].free;
-  const auto next = std::ranges::find_if(blocks, [&](const Block& b) { return b.offset + b.size >= address.offset; });
-  if (next != blocks.end() && next->offset + next->size == address.offset) {
-    next->size += size;
-    const auto after = next + 1;
-    if (after != blocks.end() && next->offset + next->size == after->offset) {
-      next->size += after->size;
-      blocks.erase(after);
+  // Every block is looked at: a tensor of no bytes may be released inside of a free block, and stays as an empty block after it.
+  for (auto block = blocks.begin(); block != blocks.end(); ++block) {
+    if (block->offset + block->size == address.offset) {
+      block->size += size;
+      const auto after = block + 1;
+      if (after != blocks.end() && block->offset + block->size == after->offset) {
+        block->size += after->size;
+        blocks.erase(after);
+      }
+      return;
     }
-    return;
+    if (address.offset + size == block->offset) {
+      block->offset = address.offset;
+      block->size += size;
+      if (block != blocks.begin() && (block - 1)->offset + (block - 1)->size == block->offset) {
+        (block - 1)->size += block->size;
+        blocks.erase(block);
+      }
+      return;
+    }
   }
-  if (next != blocks.end() && address.offset + size == next->offset) {
-    next->offset = address.offset;
-    next->size += size;
-    return;
-  }
-  blocks.insert(next, {address.offset, size});
+  blocks.insert(std::ranges::lower_bound(blocks, address.offset, {}, &Block::offset), {address.offset, size});
 }
 
 std::uint64_t BlockAllocator::peak() const

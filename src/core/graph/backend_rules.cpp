@@ -46,6 +46,19 @@ bool is_float(TensorType type) { return type == TensorType::f32 || type == Tenso
 
 bool cuda_like(Backend backend) { return backend == Backend::cuda || backend == Backend::rocm; }
 
+/// A matrix of this type can be multiplied.
+bool supports_matrix(Backend backend, TensorType type)
+{
+  switch (type) {
+    case TensorType::tq1_0:
+    case TensorType::tq2_0: return backend == Backend::vulkan || backend == Backend::cpu;
+    case TensorType::i8: case TensorType::i16: case TensorType::i64: case TensorType::f64: case TensorType::q8_1:
+    case TensorType::q8_K: return backend == Backend::cpu;
+    case TensorType::i32: return true;  // tables of numbers (DeepSeek-V4): rows of them are fetched, never multiplied
+    default: return true;
+  }
+}
+
 // --- CUDA flash attention --------------------------------------------------------------------------------------------------------
 
 bool cuda_flash_type(TensorType type)
@@ -145,7 +158,7 @@ bool cuda_supports(Tensors tensors, const GraphTensor& t)
       if (a->nb[0] != traits(a->type).block_bytes || b->nb[0] != traits(b->type).block_bytes) return false;
       if (b->type == TensorType::f16 && a->type != TensorType::f16) return false;
       if (t.op == Op::mul_mat_id && t.prec_f32) return false;
-      return supports_weight_type(Backend::cuda, a->type);
+      return supports_matrix(Backend::cuda, a->type);
     case Op::out_prod: return a->type == TensorType::f32 && b->type == TensorType::f32;
     case Op::get_rows: return cuda_get_rows(*a);
     case Op::set_rows: return cuda_set_rows(t.type) && (a->type == TensorType::f32 || (a->type == TensorType::f16 && t.type == a->type));
@@ -203,7 +216,7 @@ bool vulkan_supports(Tensors tensors, const GraphTensor& t)
     case Op::mul_mat:
     case Op::mul_mat_id: {
       if (t.op == Op::mul_mat_id && t.prec_f32) return false;
-      if (!supports_weight_type(Backend::vulkan, a->type)) return false;
+      if (!supports_matrix(Backend::vulkan, a->type)) return false;
       const auto* batched = t.op == Op::mul_mat ? a : source(tensors, t, 2);
       if (batched->ne[3] != b->ne[3]) return false;
       const bool a_ok = dim01_contiguous(*a) || is_float(a->type) || a->type == TensorType::bf16;
@@ -310,16 +323,10 @@ bool takes_over(Tensors, const GraphTensor& t)
   }
 }
 
-bool supports_weight_type(Backend backend, TensorType type)
+bool supports_weight(Backend backend, TensorType type, std::uint64_t bytes)
 {
-  switch (type) {
-    case TensorType::tq1_0:
-    case TensorType::tq2_0: return backend == Backend::vulkan || backend == Backend::cpu;
-    case TensorType::i8: case TensorType::i16: case TensorType::i64: case TensorType::f64: case TensorType::q8_1:
-    case TensorType::q8_K: return backend == Backend::cpu;
-    case TensorType::i32: return true;  // tables of numbers (DeepSeek-V4): rows of them are fetched, never multiplied
-    default: return true;
-  }
+  if (backend == Backend::vulkan && bytes > k_vulkan_max_range) return false;
+  return supports_matrix(backend, type);
 }
 
 }  // namespace canirun

@@ -32,7 +32,7 @@ bool supports(Backend backend, std::span<const GraphTensor> tensors, const Graph
 /// True when a GPU takes an operation over although its weights are in RAM (offload_op): from 32 rows on.
 bool takes_over(std::span<const GraphTensor> tensors, const GraphTensor& t);
 
-/// True when a matrix of this type can be multiplied by the backend, so that it may live there.
-bool supports_weight_type(Backend backend, TensorType type);
+/// True when the backend can use a weight of this type and size, so that it may live there (weight_buft_supported).
+bool supports_weight(Backend backend, TensorType type, std::uint64_t bytes);
 
 }  // namespace canirun

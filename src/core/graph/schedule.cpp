@@ -70,11 +70,12 @@ void Scheduler::place_leafs(const Graph& graph)
 /// (llama-model-loader.cpp: TENSOR_DUPLICATED).
 void Scheduler::merge_duplicates(const Graph& graph)
 {
+  const auto stands_alone = [&](std::int32_t id) { return request_->embedding_twice && out_.tensors[at(id)].layer < 0; };
   first_of_.clear();
   bool merged = false;
   for (const auto id : graph.leafs) {
     const auto weight = out_.tensors[at(id)].weight;
-    if (weight < 0) continue;
+    if (weight < 0 || stands_alone(id)) continue;
     const auto slot = at(weight) * (request_->n_gpus + 1) + at(out_.home[at(id)]);
     if (slot >= first_of_.size()) first_of_.resize(slot + 1, -1);
     if (first_of_[slot] < 0) first_of_[slot] = id;
@@ -83,7 +84,7 @@ void Scheduler::merge_duplicates(const Graph& graph)
   if (!merged) return;
   for (const auto id : order_) {
     for (auto& src : out_.tensors[at(id)].src) {
-      if (src < 0 || out_.tensors[at(src)].weight < 0) continue;
+      if (src < 0 || out_.tensors[at(src)].weight < 0 || stands_alone(src)) continue;
       src = first_of_[at(out_.tensors[at(src)].weight) * (request_->n_gpus + 1) + at(out_.home[at(src)])];
     }
   }

@@ -19,6 +19,7 @@ struct ScheduleRequest {
   std::size_t n_gpus = 0;
   std::vector<std::int8_t> layer_device;   ///< Of each layer, the output layer last.
   std::vector<std::int8_t> weight_host;    ///< Of each tensor of the plan: 1 = in RAM whatever its layer's device. May be empty.
+  bool embedding_twice = false;            ///< A tied embedding is two tensors even where both are in RAM.
   bool offload_kqv = true;                 ///< Caches live with their layers.
   bool full_offload = false;               ///< Every layer and the output are on GPUs.
   bool small_batch = false;                ///< Fewer than 32 tokens.

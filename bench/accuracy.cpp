@@ -114,6 +114,7 @@ int main(int argc, char** argv)
     if (!record) continue;
     if (!options.family.empty() && record->arch != options.family) continue;
     const auto* entry = catalogue->find(record->model);
+    if (entry && entry->spec.arch != record->arch) entry = nullptr;  // another model of that name
     if (!entry || unplannable(entry->spec)) {
       ++skipped[record->arch + (entry ? "" : " (" + record->model + " is not in the catalogue)")];
       continue;

@@ -28,7 +28,7 @@ const std::vector<Pair>& pairs()
       auto record = parse_allocation_record(line);
       REQUIRE(record);
       const auto* entry = catalogue->find(record->model);
-      if (!entry || unplannable(entry->spec)) continue;
+      if (!entry || entry->spec.arch != record->arch || unplannable(entry->spec)) continue;
       auto& plan = plans[{record->model, record->file_type}];
       if (plan.tensors.empty()) plan = tensor_plan(entry->spec, record->file_type);
       auto estimate = estimate_memory(entry->spec, plan, record->workload, placement_of(*record, entry->spec));
@@ -96,7 +96,7 @@ TEST_CASE("weights equal llama.cpp's to the byte on every device", "[allocations
     ++n;
     right += ours.weights == theirs.weights;
   });
-  CHECK(share(right, n) >= 0.99);
+  CHECK(share(right, n) >= 0.995);
 }
 
 TEST_CASE("compute buffers are within 3 % or 8 MiB, and mostly exact", "[allocations]")

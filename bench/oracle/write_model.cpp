@@ -120,7 +120,7 @@ void write_attention(Metadata& meta, const ModelSpec& m)
     if (mla.q_lora_rank > 0) meta.number("attention.q_lora_rank", mla.q_lora_rank);
     meta.number("attention.kv_lora_rank", mla.kv_lora_rank);
     if (m.is_mla()) {
-      meta.number("attention.head_count_kv", 1);
+      meta.per_layer("attention.head_count_kv", m.n_head_kv, n_layer_all);
       meta.number("attention.key_length_mla", mla.qk_nope_head_dim + mla.qk_rope_head_dim);
       meta.number("attention.value_length_mla", mla.v_head_dim);
     }
@@ -135,6 +135,13 @@ void write_attention(Metadata& meta, const ModelSpec& m)
         meta.numbers("attention.indexer.types", full);
       }
     }
+  }
+  if (m.sparse) {
+    meta.number("attention.indexer.head_count", m.sparse->n_index_head);
+    meta.number("attention.indexer.key_length", m.sparse->index_dim);
+    meta.number("attention.indexer.top_k", m.sparse->topk_blocks);
+    meta.number("attention.indexer.block_size", m.sparse->block_size);
+    meta.number("attention.indexer.local_blocks", 1);
   }
   if (m.head_dim_k > 0) meta.number("attention.key_length", m.head_dim_k);
   if (m.head_dim_v > 0) meta.number("attention.value_length", m.head_dim_v);
@@ -160,7 +167,7 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   meta.number("leading_dense_block_count", moe.n_layer_dense_lead);
   // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
   meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias ? 2 : 1);
-  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe"};
+  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe", "kimi-linear", "minimax-m3"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
   meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || m.arch == "mistral4");
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5

@@ -56,7 +56,8 @@ TEST_CASE("the graph of a llama ends in the logits of the micro-batch", "[graph]
 TEST_CASE("each weight of the plan is in the graph", "[graph]")
 {
   for (const auto& model : {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(),
-                            gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro()}) {
+                            gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(),
+                            kimi_linear_48b(), minimax_m3()}) {
     const auto b = build(model);
     std::vector<bool> used(b.plan.tensors.size());
     for (const auto id : b.graph.leafs) {
@@ -73,7 +74,8 @@ TEST_CASE("each weight of the plan is in the graph", "[graph]")
 TEST_CASE("matrices meet vectors of their width, and views stay within their tensor", "[graph][property]")
 {
   for (const auto& model : {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(),
-                            gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro()}) {
+                            gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(),
+                            kimi_linear_48b(), minimax_m3()}) {
     for (const bool flash_attn : {true, false}) {
       for (const auto cache : {TensorType::f16, TensorType::q8_0}) {
         for (const auto n_seq_max : {1u, 3u}) {
@@ -123,5 +125,22 @@ TEST_CASE("a batch is rounded up to whole sequences", "[graph]")
   for (const auto id : b.graph.leafs) {
     const auto& t = b.graph.tensors[static_cast<std::size_t>(id)];
     if (t.is_input && t.type == TensorType::f16) CHECK(t.ne == std::array<std::uint64_t, 4>{1536, 171, 1, 3});
+  }
+}
+
+TEST_CASE("sparse attention works on blocks only with flash attention and a stream for each sequence", "[graph]")
+{
+  CHECK(count(build(minimax_m3()).graph, Op::pool_2d) == 57);
+  CHECK(count(build(minimax_m3(), 4096, false).graph, Op::pool_2d) == 0);
+  Workload w;
+  w.n_ctx = 4096;
+  w.n_seq_max = 3;
+  const auto model = minimax_m3();
+  const auto plan = tensor_plan(model, FileType::Q4_K_M);
+  for (const bool unified : {true, false}) {
+    w.kv_unified = unified;
+    GraphRequest request;
+    request.shape = resolve(w, model);
+    CHECK(count(build_graph(model, plan, request), Op::pool_2d) == (unified ? 0 : 3 * 57));
   }
 }

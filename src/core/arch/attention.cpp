@@ -26,7 +26,8 @@ Ref Builder::cache(CacheKind kind, std::uint32_t il)
   auto& made = caches_.at(il)[static_cast<std::size_t>(kind)];
   if (made) return made;
   const auto is_v = kind == CacheKind::v;
-  auto width = kind == CacheKind::indexer_k ? model_.mla->indexer_head_dim : is_v ? model_.n_embd_v_gqa(il) : model_.n_embd_k_gqa(il);
+  auto width = is_v ? model_.n_embd_v_gqa(il) : model_.n_embd_k_gqa(il);
+  if (kind == CacheKind::indexer_k) width = model_.sparse ? model_.sparse->index_dim : model_.mla->indexer_head_dim;
   if (is_v && !request_.flash_attn) width = model_.n_embd_v_gqa_max();  // the transposed V is padded to the widest layer
   made = leaf(Leaf::kv_cache, is_v ? request_.type_v : request_.type_k,
               {width, kv_cells(model_.is_swa(il)), request_.shape.n_stream, 1}, static_cast<std::int32_t>(il));
@@ -91,6 +92,14 @@ AttentionInput Builder::attn_inp_k_dsa()
   in.indexer.k_idxs = input(TensorType::i64, n_tokens_);
   in.indexer.mask = input(TensorType::f16, kv_cells(false), n_tokens_ / shape.n_stream, 1, shape.n_stream);
   in.indexer.k_rot = input(TensorType::f32, rotation, rotation);
+  return in;
+}
+
+/// llama-graph.cpp: build_attn_inp_kv_msa.
+AttentionInput Builder::attn_inp_kv_msa()
+{
+  auto in = attn_inp_kv();
+  in.indexer.k_idxs = input(TensorType::i64, n_tokens_);
   return in;
 }
 

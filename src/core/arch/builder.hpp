@@ -150,6 +150,7 @@ class Builder : public GraphOps {
   AttentionInput attn_inp_k_iswa();
   AttentionInput attn_inp_no_cache();
   AttentionInput attn_inp_k_dsa();
+  AttentionInput attn_inp_kv_msa();
   /// kv_iswa for a model with sliding layers, kv otherwise.
   AttentionInput attn_inp_auto() { return model_.swa ? attn_inp_kv_iswa() : attn_inp_kv(); }
   Ref attention(const AttentionInput& inp, const Attention& a, std::uint32_t il);
@@ -162,6 +163,9 @@ class Builder : public GraphOps {
   /// [head, n_head_kv, n_cells, n_stream].
   void store_k(Ref cur, Ref idxs, std::uint32_t il, CacheKind kind = CacheKind::k);
   Ref load_k(std::uint32_t il, CacheKind kind = CacheKind::k);
+  /// cpy_v and get_v.
+  void store_v(Ref cur, Ref idxs, std::uint32_t il);
+  Ref load_v(std::uint32_t il);
   /// The same for any tensor of cells [width, n_cells, n_stream].
   void store_rows(Ref cells, Ref cur, Ref idxs);
   Ref load_cells(Ref cells, std::uint64_t head);
@@ -202,8 +206,6 @@ class Builder : public GraphOps {
               bool exists, bool required, bool shared);
   Ref slot(std::uint32_t il);
   CacheInput cache_input(bool swa, bool with_v, bool rotated);
-  void store_v(Ref cur, Ref idxs, std::uint32_t il);
-  Ref load_v(std::uint32_t il);
   Ref activation(Act kind, Ref cur);
   Ref rs_begin(Ref state, std::uint64_t width);
   void rs_end(const RecurrentInput& inp, Ref state, Ref states, std::uint64_t width);

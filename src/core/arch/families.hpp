@@ -122,6 +122,8 @@ void build_grovemoe(Builder& b);
 void build_smallthinker(Builder& b);
 // minimax01.cpp
 void build_minimax_01(Builder& b);
+void build_minimax_m3(Builder& b);
+void build_kimi_linear(Builder& b);
 // rwkv7.cpp
 void build_rwkv7(Builder& b);
 // mamba.cpp

@@ -116,6 +116,8 @@ constexpr std::array k_architectures{
     Architecture{"grovemoe", build_grovemoe},
     Architecture{"smallthinker", build_smallthinker},
     Architecture{"minimax-01", build_minimax_01},
+    Architecture{"minimax-m3", build_minimax_m3},
+    Architecture{"kimi-linear", build_kimi_linear},
     Architecture{"rwkv7", build_rwkv7},
 };
 // clang-format on

@@ -128,6 +128,7 @@ Ref GraphOps::div(Ref a, Ref b) { return like(Op::div, a, {a, b}); }
 Ref GraphOps::add1(Ref a, Ref b) { return like(Op::add1, a, {a, b}); }
 Ref GraphOps::add_id(Ref a, Ref b, Ref ids) { return like(Op::add_id, a, {a, b, ids}); }
 Ref GraphOps::scale(Ref a) { return like(Op::scale, a, {a}); }
+Ref GraphOps::add_inplace(Ref a, Ref b) { return alias(Op::add, a, {a, b}); }
 Ref GraphOps::scale_inplace(Ref a) { return alias(Op::scale, a, {a}); }
 Ref GraphOps::sqr(Ref a) { return like(Op::sqr, a, {a}); }
 Ref GraphOps::sqrt(Ref a) { return like(Op::sqrt, a, {a}); }

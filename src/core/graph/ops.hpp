@@ -38,6 +38,7 @@ class GraphOps {
 
   // --- Element by element, same shape as `a` -------------------------------------------------------------------------------------
   Ref add(Ref a, Ref b);
+  Ref add_inplace(Ref a, Ref b);
   Ref sub(Ref a, Ref b);
   Ref mul(Ref a, Ref b);
   Ref div(Ref a, Ref b);

@@ -165,4 +165,50 @@ inline ModelSpec granite_4_h_micro()
   return m;
 }
 
+/// Every fourth layer and the last are attention, the others Kimi delta attention.
+inline ModelSpec kimi_linear_48b()
+{
+  auto m = decoder("kimi-linear", 27, 2304, 32, 1, 576, 9216, 163840);
+  m.head_dim_v = 512;
+  m.n_rot = 64;
+  std::vector<std::uint32_t> n_head_kv(27, 0);
+  for (std::uint32_t il = 0; il < 27; ++il) {
+    if (il % 4 == 3 || il == 26) n_head_kv[il] = 1;
+    else m.recurrent_layers.push_back(il);
+  }
+  m.n_head_kv = n_head_kv;
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 256;
+  m.moe->n_expert_used = 8;
+  m.moe->n_expert_shared = 1;
+  m.moe->n_ff_expert = m.moe->n_ff_shared = 1024;
+  m.moe->n_layer_dense_lead = 1;
+  m.moe->router_bias = true;
+  m.mla = MlaSpec{};
+  m.mla->kv_lora_rank = 512;
+  m.mla->qk_rope_head_dim = 64;
+  m.mla->qk_nope_head_dim = m.mla->v_head_dim = 128;
+  m.ssm = SsmSpec{};
+  m.ssm->kind = SsmKind::kda;
+  m.ssm->d_conv = 4;
+  m.ssm->head_dim = 128;
+  return m;
+}
+
+inline ModelSpec minimax_m3()
+{
+  auto m = decoder("minimax-m3", 60, 6144, 64, 4, 128, 12288, 200064);
+  m.n_rot = 64;
+  m.attn.qk_norm = QkNorm::per_head;
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 128;
+  m.moe->n_expert_used = 4;
+  m.moe->n_expert_shared = 1;
+  m.moe->n_ff_expert = m.moe->n_ff_shared = 3072;
+  m.moe->n_layer_dense_lead = 3;
+  m.moe->router_bias = true;
+  m.sparse = SparseAttentionSpec{.n_index_head = 4, .index_dim = 128, .block_size = 128, .topk_blocks = 16, .first_layer = 3};
+  return m;
+}
+
 }  // namespace canirun

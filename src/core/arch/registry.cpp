@@ -118,6 +118,7 @@ constexpr std::array k_architectures{
     Architecture{"minimax-01", build_minimax_01},
     Architecture{"minimax-m3", build_minimax_m3},
     Architecture{"kimi-linear", build_kimi_linear},
+    Architecture{"rwkv6", build_rwkv6},
     Architecture{"rwkv7", build_rwkv7},
 };
 // clang-format on

@@ -211,4 +211,15 @@ inline ModelSpec minimax_m3()
   return m;
 }
 
+inline ModelSpec rwkv6_7b()
+{
+  auto m = decoder("rwkv6", 32, 4096, 0, 0, 0, 14336, 65536);
+  for (std::uint32_t il = 0; il < 32; ++il) m.recurrent_layers.push_back(il);
+  m.ssm = SsmSpec{};
+  m.ssm->kind = SsmKind::rwkv6;
+  m.ssm->head_dim = m.ssm->time_mix_extra = 64;
+  m.ssm->time_decay_extra = 128;
+  return m;
+}
+
 }  // namespace canirun

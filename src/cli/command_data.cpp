@@ -90,6 +90,7 @@ Result<int> run_doctor(const Options& o, const Environment& env)
   probe.sysroot = env.sysroot;
   probe.timeout = o.machine.probe_timeout;
   probe.no_gpu = o.machine.no_gpu;
+  probe.measure = o.machine.measure;
   const auto trace = trace_probe(probe);
   return emit(o.format == "json" ? dump(doctor_json(trace)) : doctor_text(trace), o);
 }

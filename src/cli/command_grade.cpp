@@ -17,6 +17,15 @@ constexpr std::uint32_t k_rows_of_a_screen = 20;
 
 std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
+/// The evaluator of one subject, for the changes that `check` proposes.
+CheckResult check_one(const ModelReport& model, const Subject& subject, const Options& o, const HardwareProfile& hardware)
+{
+  return check(model, o.requirements, o.question,
+               [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
+}
+
+}  // namespace
+
 RenderOptions render_options(const Options& o, const Environment& env, bool machine_answer)
 {
   const bool to_stdout = o.output.empty() || o.output == "-";
@@ -33,14 +42,24 @@ RenderOptions render_options(const Options& o, const Environment& env, bool mach
   return r;
 }
 
-/// The evaluator of one subject, for the changes that `check` proposes.
-CheckResult check_one(const ModelReport& model, const Subject& subject, const Options& o, const HardwareProfile& hardware)
+Report make_report(const Options& o, const HardwareProfile& hardware, std::vector<ModelReport> models)
 {
-  return check(model, o.requirements, o.question,
-               [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
+  Report report;
+  report.hardware = hardware;
+  report.workload = o.question.workload;
+  report.placement = o.question.placement;
+  report.budget = o.question.budget;
+  report.reserve = o.question.reserve;
+  report.models = std::move(models);
+  return report;
 }
 
-}  // namespace
+Result<int> emit_report(const Report& report, const Options& o, const Environment& env, int status)
+{
+  const auto renderer = make_renderer(o.format);
+  if (!renderer) return tl::unexpected(renderer.error());
+  return emit((*renderer)->render(report, render_options(o, env, o.words.empty() && !o.selection.any())), o, status);
+}
 
 Result<int> run_grade(const Options& o, const Environment& env)
 {
@@ -57,15 +76,9 @@ Result<int> run_grade(const Options& o, const Environment& env)
   const auto hardware = machine_of(o.machine, env, *table);
   if (!hardware) return tl::unexpected(hardware.error());
 
-  Report report;
-  report.hardware = *hardware;
-  report.workload = o.question.workload;
-  report.placement = o.question.placement;
-  report.budget = o.question.budget;
-  report.reserve = o.question.reserve;
   auto question = o.question;
   question.best_only = o.words.empty() && !o.all_quants;
-  report.models = evaluate_all(set->subjects, report.hardware, question);
+  auto report = make_report(o, *hardware, evaluate_all(set->subjects, *hardware, question));
 
   if (checking || o.requirements.any()) {
     for (std::size_t i = 0; i < report.models.size(); ++i) {
@@ -75,11 +88,8 @@ Result<int> run_grade(const Options& o, const Environment& env)
   if (o.words.empty()) sort_models(report.models, o.sort);
   if (o.limit > 0 && o.format != "table" && report.models.size() > o.limit) report.models.resize(o.limit);
 
-  const auto renderer = make_renderer(o.format);
-  if (!renderer) return tl::unexpected(renderer.error());
   const bool failed = std::ranges::any_of(report.checks, [](const CheckResult& c) { return !c.passed(); });
-  const auto options = render_options(o, env, o.words.empty() && !o.selection.any());
-  return emit((*renderer)->render(report, options), o, failed ? k_not_met : k_done);
+  return emit_report(report, o, env, failed ? k_not_met : k_done);
 }
 
 }  // namespace canirun

@@ -23,6 +23,7 @@ struct CommandInfo {
 
 constexpr std::array k_commands{
     CommandInfo{Command::check, "check", "Fail unless a model meets requirements (for CI)"},
+    CommandInfo{Command::plan, "plan", "What hardware a model takes; with --goal, the best settings on this machine"},
     CommandInfo{Command::probe, "probe", "Print this machine's hardware profile"},
     CommandInfo{Command::models, "models", "List the catalogue; show ID, validate FILE, import config.json"},
     CommandInfo{Command::gpus, "gpus", "Print the GPU table, or the cards that match NAME"},
@@ -40,7 +41,8 @@ constexpr auto k_other = "Other";
 /// Which groups a command understands; an option of another group is an error.
 bool takes_group(Command command, std::string_view group, std::string_view option)
 {
-  const bool grading = command == Command::grade || command == Command::check;
+  const bool grading = command == Command::grade || command == Command::check || command == Command::plan;
+  if (option == "--goal") return command == Command::plan;
   if (group == k_other || grading) return true;
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
   if (group != k_output) return option == "--models" && command == Command::models;
@@ -271,6 +273,7 @@ void add_machine(CLI::App& app, Options& o)
   value_option<BudgetKind>(app, k_machine, "--budget", one_of<BudgetKind>(parse_budget_kind, "a budget", "capacity, free"),
                            [&o](auto b) { o.question.budget = b; }, "Memory that counts: capacity, or what is free now [capacity]", "KIND");
   size("--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
+  flag(app, k_machine, "--measure", m.measure, "Measure the bandwidth of RAM and GPUs; later runs use it");
   value_option<std::uint32_t>(app, k_machine, "--probe-timeout", count_from(1),
                               [&m](auto n) { m.probe_timeout = std::chrono::milliseconds(n); }, "Wait so long for a driver [2000]", "MS");
 }
@@ -282,6 +285,8 @@ void add_requirements(CLI::App& app, Options& o)
                        [&r](auto l) { r.min_grade = l; }, "At least this grade", "GRADE");
   value_option<double>(app, k_requirements, "--min-speed", parse_rate, [&r](auto t) { r.min_speed = t; }, "At least so many generated tokens a second", "TPS");
   value_option<std::uint32_t>(app, k_requirements, "--min-ctx", parse_tokens, [&r](auto n) { r.min_ctx = n; }, "At least this context fits", "N");
+  value_option<Goal>(app, k_requirements, "--goal", one_of<Goal>(parse_goal, "a goal", "quality, speed, context, users"), [&o](auto g) { o.goal = g; },
+                     "plan: the best settings here for quality, speed, context or users", "GOAL");
 }
 
 void add_output(CLI::App& app, Options& o)
@@ -434,7 +439,8 @@ std::string brief_help()
   canirun llama-2-70b        one model: a row per quantisation, the best pick, the command
 
 usage: canirun [MODEL...] [options]       MODEL: a name, a .gguf file, a config.json
-       canirun check MODEL... [requirements]       canirun probe | models | gpus | doctor
+       canirun check MODEL... [requirements]       canirun plan MODEL [requirements]
+       canirun probe | models | gpus | doctor
 
   --all, --task T, --search TEXT    models of the catalogue
   -q, --quant LIST                  quantisations, such as Q4_K_M,Q8_0 or all
@@ -481,7 +487,8 @@ std::string full_help(Command command)
   }
   if (command == Command::grade) {
     out += "\nExamples\n  canirun llama-3.1-8b --gpu \"RTX 3060\" --ctx 32k\n  canirun --task code --json\n"
-           "  canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16384\n";
+           "  canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16384\n"
+           "  canirun plan llama-2-70b --min-grade B --min-speed 20\n  canirun plan llama-3.1-8b --goal context\n";
   }
   out += "\nExit status: 0 done, 1 a requirement is not met, 2 the question was wrong, 3 the machine could not be\n"
          "examined or output could not be written.\n";

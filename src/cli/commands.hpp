@@ -1,5 +1,7 @@
 #pragma once
 
+#include "canirun/core/report.hpp"
+#include "canirun/render/renderer.hpp"
 #include "environment.hpp"
 #include "options.hpp"
 
@@ -15,11 +17,19 @@ inline constexpr int k_wrong_question = 2;
 inline constexpr int k_cannot = 3;
 
 Result<int> run_grade(const Options& options, const Environment& env);  ///< Also `check`.
+Result<int> run_plan(const Options& options, const Environment& env);
 Result<int> run_probe(const Options& options, const Environment& env);
 Result<int> run_models(const Options& options, const Environment& env);
 Result<int> run_gpus(const Options& options, const Environment& env);
 Result<int> run_doctor(const Options& options, const Environment& env);
 Result<int> run_completion(const Options& options);
+
+/// A report of these models with what the options ask.
+Report make_report(const Options& options, const HardwareProfile& hardware, std::vector<ModelReport> models);
+/// How the options and the terminal want text to look; `machine_answer`: it is the list of this machine.
+RenderOptions render_options(const Options& options, const Environment& env, bool machine_answer);
+/// The report in the format of the options.
+Result<int> emit_report(const Report& report, const Options& options, const Environment& env, int status);
 
 /// Text to -o or stdout; a failure has kind `unavailable`, which is exit 3.
 Result<int> emit(const std::string& text, const Options& options, int status = k_done);

@@ -35,6 +35,7 @@ Environment read_environment()
   env.data = {variable("CANIRUN_DATA_DIR"), variable("XDG_CONFIG_HOME"), variable("HOME")};
   if (const auto root = variable("CANIRUN_SYSROOT"); !root.empty()) env.sysroot = root;
   env.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
+  env.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
   env.no_color = !variable("NO_COLOR").empty();
   const auto force = variable("FORCE_COLOR");
   env.force_color = !force.empty() && force != "0";

@@ -15,6 +15,7 @@ struct Environment {
   DataEnvironment data;
   std::string sysroot = "/";  ///< CANIRUN_SYSROOT.
   bool stdout_is_terminal = false;
+  bool stderr_is_terminal = false;
   bool no_color = false;      ///< NO_COLOR, not empty.
   bool force_color = false;   ///< FORCE_COLOR, not empty and not "0".
   std::string term;

@@ -1,5 +1,6 @@
 #include "machine.hpp"
 
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "canirun/formats/profile.hpp"
@@ -14,6 +15,26 @@ Figure stated(double value, std::string_view unit, std::string_view option)
 {
   return {value, std::string(unit), std::string(option), FigureConfidence::reported, {}};
 }
+
+/// A line on stderr as long as something takes time; it leaves no trace.
+class Progress {
+ public:
+  Progress(bool show, std::string_view text) : show_(show)
+  {
+    if (!show_) return;
+    fmt::print(stderr, "{} ...", text);
+    std::fflush(stderr);
+  }
+  ~Progress()
+  {
+    if (show_) fmt::print(stderr, "\r\033[K");
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  const bool show_;
+};
 
 Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& options, const GpuTable& table)
 {
@@ -32,6 +53,9 @@ Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& option
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table)
 {
   HardwareProfile profile;
+  if (options.measure && !options.hardware.empty()) {
+    return fail(ErrorKind::invalid_argument, "--measure measures this machine and --hardware names another; use one of them");
+  }
   if (!options.hardware.empty()) {
     const auto text = read_input(options.hardware);
     if (!text) return tl::unexpected(text.error());
@@ -43,6 +67,8 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
     probe.sysroot = env.sysroot;
     probe.timeout = options.probe_timeout;
     probe.no_gpu = options.no_gpu || !options.gpus.empty();
+    probe.measure = options.measure;
+    const Progress progress(options.measure && env.stderr_is_terminal, "measuring the bandwidth of the memory");
     profile = probe_machine(probe);
   }
   fill_from_table(profile, table);

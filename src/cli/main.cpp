@@ -53,6 +53,7 @@ Result<int> dispatch(const Options& o, const Environment& env)
   switch (o.command) {
     case Command::grade:
     case Command::check: return run_grade(o, env);
+    case Command::plan: return run_plan(o, env);
     case Command::probe: return run_probe(o, env);
     case Command::models: return run_models(o, env);
     case Command::gpus: return run_gpus(o, env);

@@ -8,13 +8,14 @@
 
 #include "canirun/core/check.hpp"
 #include "canirun/core/evaluate.hpp"
+#include "canirun/core/plan.hpp"
 
 /// \file
 /// The command line as plain values.
 
 namespace canirun {
 
-enum class Command { grade, check, probe, models, gpus, doctor, completion };
+enum class Command { grade, check, plan, probe, models, gpus, doctor, completion };
 enum class ColourChoice { automatic, always, never };
 enum class Help { none, brief, full };
 
@@ -28,6 +29,7 @@ struct MachineOptions {
   std::optional<BytesPerSecond> gpu_bandwidth;
   std::optional<BytesPerSecond> ram_bandwidth;
   std::optional<std::uint32_t> cores;
+  bool measure = false;  ///< Bandwidths are measured, not taken from tables.
   std::chrono::milliseconds probe_timeout{2000};
 };
 
@@ -49,6 +51,7 @@ struct Options {
   Question question;
   bool all_quants = false;  ///< --quant was given: every row of it is shown.
   Requirements requirements;
+  std::optional<Goal> goal;  ///< plan: search settings of this machine instead of machines.
 
   std::string format = "table";
   std::string output;  ///< Empty or "-" = stdout.

@@ -32,9 +32,13 @@ class Errors(unittest.TestCase):
         self.fails(2, "llama-2-7b", "--ctx", "many", says=["many", "32k"])
         self.fails(2, "llama-2-7b", "-q", "Q4_X", says=["Q4_X"])
         self.fails(2, "llama-2-7b", "--format", "yaml", says=["yaml", "table"])
+        self.fails(2, "plan", "llama-2-7b", "--goal", "cheap", says=["cheap", "quality"])
+        self.fails(2, "plan", says=["one model"])
 
     def test_an_option_of_another_command_is_refused(self):
         self.fails(2, "probe", "--ctx", "5", says=["probe", "--ctx"])
+        self.fails(2, "llama-2-7b", "--goal", "speed", says=["--goal"])
+        self.fails(2, "llama-2-7b", "--measure", "--hardware", MACHINE, says=["--measure", "--hardware"])
 
     def test_a_profile_that_is_missing_or_malformed_is_named(self):
         self.fails(2, "llama-2-7b", "--hardware", "/nonexistent.json", says=["/nonexistent.json"])
@@ -51,6 +55,69 @@ class Errors(unittest.TestCase):
             f.write(b"not a model")
             f.flush()
             self.fails(2, f.name, says=[f.name])
+
+
+class Measure(unittest.TestCase):
+    def test_a_measured_bandwidth_leads_and_nothing_is_said_to_a_file(self):
+        r = run("probe", "--measure", "--no-gpu", "--json")
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        profile = json.loads(r.stdout)
+        validate(profile, "hardware-1")
+        bandwidth = profile["memory"]["bandwidth"]
+        # Too little free memory is the one reason not to measure, and is said.
+        self.assertTrue((bandwidth and bandwidth["confidence"] == "measured") or any(n["source"] == "measure" for n in profile["notes"]))
+
+
+class Plan(unittest.TestCase):
+    def plan(self, *arguments):
+        r = run("plan", *arguments, "--json", "--hardware", MACHINE)
+        document = json.loads(r.stdout)
+        validate(document, "plan-1")
+        return r.returncode, document
+
+    def test_planned_machines_meet_the_plan_when_they_are_graded(self):
+        status, document = self.plan("llama-3.1-8b", "--ctx", "16k", "--min-grade", "B", "--min-speed", "30")
+        self.assertEqual(status, 0)
+        machines = [m for m in document["plans"][0]["machines"] if m["gpu"] and m["count"] <= 2]
+        self.assertGreater(len(machines), 20)
+        for machine in machines[:: len(machines) // 8]:
+            check = ["check", "llama-3.1-8b", "-q", document["plans"][0]["quant"], "--ctx", "16k", "--min-grade", "B", "--min-speed", "30"]
+            r = run(*check, "--hardware", MACHINE, "--gpu", machine["gpu"])
+            self.assertEqual(r.returncode, 0, (machine, r.stdout, r.stderr))
+
+    def test_machines_are_listed_smallest_first_and_more_is_asked_of_better_grades(self):
+        least = []
+        for grade in ("D", "B", "S"):
+            _, document = self.plan("llama-2-13b", "--min-grade", grade)
+            sizes = [m["vram_bytes"] for m in document["plans"][0]["machines"]]
+            self.assertEqual(sizes, sorted(sizes))
+            least.append(document["plans"][0]["least"]["vram_bytes"])
+        self.assertEqual(least, sorted(least))
+
+    def test_a_plan_that_nothing_meets_is_exit_1(self):
+        status, document = self.plan("llama-2-70b", "--min-speed", "1000000")
+        self.assertEqual((status, document["plans"][0]["machines"]), (1, []))
+
+    def test_a_goal_gives_a_report_of_the_best_settings(self):
+        found = {}
+        for goal in ("quality", "speed", "context", "users"):
+            r = run("plan", "llama-3.1-8b", "--goal", goal, "--json", "--hardware", MACHINE)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            report = json.loads(r.stdout)
+            validate(report, "report-1")
+            (row,) = report["models"][0]["quants"]
+            self.assertIn(row["grade"], "SAB")
+            found[goal] = (report["workload"], row)
+        tps = {goal: row["speed"]["generation_tps"]["estimate"] for goal, (_, row) in found.items()}
+        self.assertGreaterEqual(tps["speed"], tps["quality"])
+        self.assertGreaterEqual(found["quality"][1]["bits_per_weight"], found["speed"][1]["bits_per_weight"])
+        self.assertGreater(found["context"][0]["n_ctx"], 8192)
+        self.assertGreater(found["users"][0]["n_seq_max"], 1)
+
+    def test_a_goal_that_this_machine_cannot_reach_is_exit_1_and_says_so(self):
+        r = run("plan", "llama-2-70b", "--goal", "quality", "--min-grade", "S", "--hardware", MACHINE)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("no settings reach grade S", r.stdout)
 
 
 class Output(unittest.TestCase):
@@ -121,7 +188,7 @@ class Output(unittest.TestCase):
 
     def test_no_line_of_the_tables_is_wider_than_the_terminal(self):
         for width in (60, 80, 100, 120):
-            for arguments in (["llama-3.1-8b"], ["--task", "code"], ["models"], ["gpus"]):
+            for arguments in (["llama-3.1-8b"], ["plan", "llama-3.1-8b"], ["--task", "code"], ["models"], ["gpus"]):
                 extra = ["--hardware", MACHINE] if arguments[0] not in ("models", "gpus") else []
                 r = run(*arguments, *extra, env={"COLUMNS": str(width)})
                 for line in r.stdout.splitlines():
@@ -136,7 +203,7 @@ class Output(unittest.TestCase):
 
     def test_short_help_fits_a_screen_and_lists_no_stub(self):
         self.assertLessEqual(run("-h").stdout.count("\n"), 24)
-        for command in ("check", "probe", "models", "gpus", "doctor", "completion"):
+        for command in ("check", "plan", "probe", "models", "gpus", "doctor", "completion"):
             self.assertEqual(run(command, "--help").returncode, 0)
 
     def test_llama_cpp_flags_are_understood(self):

@@ -273,6 +273,8 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   if (m.per_layer_embd || m.arch == "gemma4") {
     meta.number("embedding_length_per_layer_input", m.per_layer_embd ? m.per_layer_embd->n_embd : 0);
   }
+  if (m.n_rel_attn_buckets > 0) meta.number("attention.relative_buckets_count", m.n_rel_attn_buckets);
+  if (m.n_layer_dec > 0) meta.number("decoder_block_count", m.n_layer_dec);
   if (m.n_token_types > 0) meta.plain_number("tokenizer.ggml.token_type_count", m.n_token_types);
   if (m.kind == ModelKind::embedding) meta.number("pooling_type", static_cast<std::uint32_t>(m.pooling));
   if (m.arch == "nomic-bert-moe") meta.number("moe_every_n_layers", 2);

@@ -35,6 +35,12 @@ std::size_t count(const Graph& graph, Op op)
       std::ranges::count_if(graph.nodes, [&](auto id) { return graph.tensors[static_cast<std::size_t>(id)].op == op; }));
 }
 
+const PlannedTensor* find_weight(const TensorPlan& plan, std::string_view name)
+{
+  const auto found = std::ranges::find(plan.tensors, name, &PlannedTensor::name);
+  return found == plan.tensors.end() ? nullptr : &*found;
+}
+
 const GraphTensor& last(const Graph& graph) { return graph.tensors[static_cast<std::size_t>(graph.nodes.back())]; }
 
 }  // namespace
@@ -57,7 +63,7 @@ TEST_CASE("each weight of the plan is in the graph", "[graph]")
 {
   for (const auto& model : {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(),
                             gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(),
-                            kimi_linear_48b(), minimax_m3(), rwkv6_7b()}) {
+                            kimi_linear_48b(), minimax_m3(), rwkv6_7b(), t5_v1_1_xxl_encoder()}) {
     const auto b = build(model);
     std::vector<bool> used(b.plan.tensors.size());
     for (const auto id : b.graph.leafs) {
@@ -75,7 +81,7 @@ TEST_CASE("matrices meet vectors of their width, and views stay within their ten
 {
   for (const auto& model : {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(),
                             gemma_3_12b(), embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(),
-                            kimi_linear_48b(), minimax_m3(), rwkv6_7b()}) {
+                            kimi_linear_48b(), minimax_m3(), rwkv6_7b(), t5_v1_1_xxl_encoder()}) {
     for (const bool flash_attn : {true, false}) {
       for (const auto cache : {TensorType::f16, TensorType::q8_0}) {
         for (const auto n_seq_max : {1u, 3u}) {
@@ -143,4 +149,18 @@ TEST_CASE("sparse attention works on blocks only with flash attention and a stre
     request.shape = resolve(w, model);
     CHECK(count(build_graph(model, plan, request), Op::pool_2d) == (unified ? 0 : 3 * 57));
   }
+}
+
+TEST_CASE("a decoder with cross-attention has room for an encoder's output of the training context", "[graph]")
+{
+  const auto b = build(flan_t5_large());
+  std::size_t n_wide = 0;
+  for (const auto id : b.graph.nodes) {
+    const auto& t = b.graph.tensors[static_cast<std::size_t>(id)];
+    n_wide += t.op == Op::mul_mat && t.ne[0] == 1024 && t.ne[1] == 512 && t.src[1] >= 0 &&
+              b.graph.tensors[static_cast<std::size_t>(t.src[1])].leaf == Leaf::input;
+  }
+  CHECK(n_wide == 2 * 24);  // K and V of every layer
+  CHECK(find_weight(b.plan, "enc.blk.23.attn_q.weight")->layer == 23);
+  CHECK(find_weight(b.plan, "dec.output_norm.weight")->place == TensorPlace::output);
 }

@@ -37,7 +37,8 @@ TEST_CASE("a plan has as many parameters as the published model", "[plan]")
                       {gemma_2_9b(), 9'241'705'984},    {gemma_3_12b(), 11'766'034'176},    {phi_3_5_mini(), 3'821'079'552},
                       {mamba_130m(), 129'135'360},      {mamba2_2_7b(), 2'702'599'680},     {granite_4_h_micro(), 3'191'396'096},
                       {kimi_linear_48b(), 49'122'681'728},  {minimax_m3(), 426'174'572'928},
-                      {rwkv6_7b(), 7'635'746'816}};
+                      {rwkv6_7b(), 7'635'746'816},           {t5_v1_1_xxl_encoder(), 4'762'310'656},
+                      {flan_t5_large(), 783'150'080}};
   for (const auto& row : rows) {
     CAPTURE(row.model.arch, row.model.n_embd);
     CHECK(tensor_plan(row.model, FileType::F16).n_params() == row.n_params);

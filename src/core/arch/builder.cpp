@@ -39,6 +39,10 @@ std::string full_name(std::string_view name, std::string_view suffix, std::uint3
   std::string s;
   s.reserve(name.size() + suffix.size() + 8);
   if (il != k_global) {
+    if (name.starts_with("enc.") || name.starts_with("dec.")) {
+      s += name.substr(0, 4);
+      name.remove_prefix(4);
+    }
     s += "blk.";
     s += std::to_string(il);
     s += '.';
@@ -55,8 +59,9 @@ PlannedTensor describe_tensor(std::string_view full, std::string_view arch)
   PlannedTensor t;
   t.name = full;
   auto base = full;
-  if (base.starts_with("blk.")) {
-    base.remove_prefix(4);
+  const auto half = base.starts_with("enc.blk.") || base.starts_with("dec.blk.");  // of an encoder-decoder model
+  if (half || base.starts_with("blk.")) {
+    base.remove_prefix(half ? 8 : 4);
     std::uint32_t il = 0;
     while (!base.empty() && base.front() >= '0' && base.front() <= '9' && il < 100'000) {
       il = il * 10 + static_cast<std::uint32_t>(base.front() - '0');

@@ -108,7 +108,8 @@ class Builder : public GraphOps {
   std::uint64_t n_seq_tokens() const { return n_tokens_ / n_seqs(); }
 
   // --- Weights (builder.cpp) ---------------------------------------------------------------------------------------------------
-  /// "blk.<il>.<name>.weight" (or "<name>.weight" with k_global), shape ne0 first. Always there.
+  /// "blk.<il>.<name>.weight" (or "<name>.weight" with k_global), shape ne0 first. Always there. A name that begins with "enc." or
+  /// "dec." keeps that in front: "enc.blk.<il>…".
   Ref weight(std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);
   /// One that a catalogue entry has if `exists`, and a file if it is in it. An absent one is Ref{}.
   Ref weight_if(bool exists, std::string_view name, std::uint32_t il, std::initializer_list<std::uint64_t> ne);

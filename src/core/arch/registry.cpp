@@ -118,6 +118,8 @@ constexpr std::array k_architectures{
     Architecture{"minimax-01", build_minimax_01},
     Architecture{"minimax-m3", build_minimax_m3},
     Architecture{"kimi-linear", build_kimi_linear},
+    Architecture{"t5", build_t5},
+    Architecture{"t5encoder", build_t5encoder},
     Architecture{"rwkv6", build_rwkv6},
     Architecture{"rwkv7", build_rwkv7},
 };

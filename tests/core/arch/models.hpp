@@ -222,4 +222,22 @@ inline ModelSpec rwkv6_7b()
   return m;
 }
 
+/// The text encoder of many image models.
+inline ModelSpec t5_v1_1_xxl_encoder()
+{
+  auto m = decoder("t5encoder", 24, 4096, 64, 64, 64, 10240, 32128);
+  m.tied_embeddings = true;
+  m.n_rel_attn_buckets = 32;
+  return m;
+}
+
+inline ModelSpec flan_t5_large()
+{
+  auto m = decoder("t5", 24, 1024, 16, 16, 64, 2816, 32128);
+  m.n_layer_dec = 24;
+  m.n_rel_attn_buckets = 32;
+  m.n_ctx_train = 512;
+  return m;
+}
+
 }  // namespace canirun

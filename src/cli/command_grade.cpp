@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "canirun/core/improve.hpp"
+#include "canirun/core/recommend.hpp"
 #include "canirun/render/renderer.hpp"
 #include "commands.hpp"
 #include "evaluate_all.hpp"
@@ -22,6 +24,35 @@ CheckResult check_one(const ModelReport& model, const Subject& subject, const Op
 {
   return check(model, o.requirements, o.question,
                [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
+}
+
+/// What would raise the grade of the best row, or of the one that comes closest where none fits, as a note of the model.
+void add_smallest_change(ModelReport& model, const Subject& subject, const HardwareProfile& hardware, const Question& question)
+{
+  if (!model.best) return;
+  const auto& best = model.quants[*model.best];
+  const auto& row = best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
+  if (const auto change = smallest_change(*subject.spec, row.quant, hardware, question)) {
+    model.notes.push_back(fmt::format("{} would be {}", row.quant_label.value_or(std::string(name(row.quant))), change->text));
+  }
+}
+
+/// True for the question "what should I run?": no model named, no list asked for, ranked by grade.
+bool asks_for_advice(const Options& o)
+{
+  const auto& s = o.selection;
+  return o.words.empty() && !s.all && s.families.empty() && s.search.empty() && s.tasks.size() <= 1 && o.sort == "grade" && !o.requirements.any();
+}
+
+/// Only the recommended models, in their order (docs/grading.md, "Recommendation").
+std::vector<ModelReport> recommended(std::vector<ModelReport> models, const Options& o)
+{
+  RecommendOptions options;
+  options.task = o.selection.tasks.empty() ? "" : o.selection.tasks.front();
+  options.limit = models.size();
+  std::vector<ModelReport> list;
+  for (const auto& r : recommend(models, options)) list.push_back(std::move(models[r.model]));
+  return list;
 }
 
 }  // namespace
@@ -85,7 +116,11 @@ Result<int> run_grade(const Options& o, const Environment& env)
       report.checks.push_back(check_one(report.models[i], set->subjects[i], o, report.hardware));
     }
   }
-  if (o.words.empty()) sort_models(report.models, o.sort);
+  if (!o.words.empty() && !checking) {
+    for (std::size_t i = 0; i < report.models.size(); ++i) add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
+  }
+  if (asks_for_advice(o)) report.models = recommended(std::move(report.models), o);
+  else if (o.words.empty()) sort_models(report.models, o.sort);
   if (o.limit > 0 && o.format != "table" && report.models.size() > o.limit) report.models.resize(o.limit);
 
   const bool failed = std::ranges::any_of(report.checks, [](const CheckResult& c) { return !c.passed(); });

@@ -43,7 +43,9 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
   const auto width = std::max(options.width, 40u);
   std::string out;
   for (const auto& line : machine_lines(report.hardware, style)) out += cut(line, width, style.ellipsis()) + "\n";
-  if (report.models.empty()) return out + "\nNo model matches.\n";
+  if (report.models.empty()) {
+    return out + (options.machine_answer ? "\nNo model of the catalogue runs well here; canirun --all lists each with its reason.\n" : "\nNo model matches.\n");
+  }
 
   TextTable table({{"", false},
                    {"model", false, true},

@@ -1,6 +1,7 @@
 """What the program promises at its edges: exit statuses, errors as one sentence, documents that follow their schemas."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -66,6 +67,27 @@ class Measure(unittest.TestCase):
         bandwidth = profile["memory"]["bandwidth"]
         # Too little free memory is the one reason not to measure, and is said.
         self.assertTrue((bandwidth and bandwidth["confidence"] == "measured") or any(n["source"] == "measure" for n in profile["notes"]))
+
+
+class Advice(unittest.TestCase):
+    def test_the_list_of_a_machine_is_ranked_and_shows_choices(self):
+        for arguments in ([], ["--task", "chat"]):
+            report = json.loads(run(*arguments, "--json", "--hardware", MACHINE).stdout)
+            validate(report, "report-1")
+            ranks = [("FDCBAS".index(m["grade"]), m["n_params"]) for m in report["models"]]
+            self.assertGreater(len(ranks), 10)
+            self.assertEqual(ranks, sorted(ranks, reverse=True))
+            self.assertNotIn("F", [m["grade"] for m in report["models"]])
+            coders = [m for m in report["models"] if m["id"].startswith("qwen2.5-coder-")]
+            self.assertLessEqual(len(coders), 2)
+
+    def test_the_change_that_would_raise_a_grade_does_raise_it(self):
+        report = json.loads(run("llama-3.1-8b", "-q", "Q8_0", "--json", "--hardware", MACHINE).stdout)
+        (note,) = [n for n in report["models"][0]["notes"] if " would be " in n]
+        grade, flags = re.fullmatch(r"Q8_0 would be ([SABCD]) with (--cache-type-k q8_0 --cache-type-v q8_0)", note).groups()
+        changed = json.loads(run("llama-3.1-8b", "-q", "Q8_0", *flags.split(), "--json", "--hardware", MACHINE).stdout)
+        self.assertEqual(changed["models"][0]["grade"], grade)
+        self.assertNotEqual(report["models"][0]["grade"], grade)
 
 
 class Plan(unittest.TestCase):

@@ -126,6 +126,7 @@ void build_minimax_m3(Builder& b);
 void build_kimi_linear(Builder& b);
 // rwkv7.cpp
 void build_t5(Builder& b);
+void build_plamo2(Builder& b);
 void build_t5encoder(Builder& b);
 void build_rwkv6(Builder& b);
 void build_rwkv7(Builder& b);

@@ -119,6 +119,7 @@ constexpr std::array k_architectures{
     Architecture{"minimax-m3", build_minimax_m3},
     Architecture{"kimi-linear", build_kimi_linear},
     Architecture{"t5", build_t5},
+    Architecture{"plamo2", build_plamo2},
     Architecture{"t5encoder", build_t5encoder},
     Architecture{"rwkv6", build_rwkv6},
     Architecture{"rwkv7", build_rwkv7},

@@ -240,4 +240,22 @@ inline ModelSpec flan_t5_large()
   return m;
 }
 
+inline ModelSpec plamo_2_8b()
+{
+  auto m = decoder("plamo2", 32, 4096, 32, 4, 128, 16384, 100000);
+  m.tied_embeddings = true;
+  std::vector<std::uint32_t> n_head_kv(32, 4);
+  for (std::uint32_t il = 0; il < 32; il += 2) {
+    n_head_kv[il] = 0;
+    m.recurrent_layers.push_back(il);
+  }
+  m.n_head_kv = n_head_kv;
+  m.ssm = SsmSpec{};
+  m.ssm->kind = SsmKind::mamba1;
+  m.ssm->d_conv = 4;
+  m.ssm->d_inner = 8192;
+  m.ssm->d_state = m.ssm->dt_rank = 64;
+  return m;
+}
+
 }  // namespace canirun

@@ -145,6 +145,10 @@ Result<int> run_plan(const Options& o, const Environment& env)
   if (!o.goal && o.format != "table" && o.format != "json") {
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun plan` has the formats table and json, not {}", o.format));
   }
+  const auto& stated = o.question.placement;
+  if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {
+    return fail(ErrorKind::invalid_argument, "plan puts everything on the cards: --gpu-layers, --cpu-moe, --tensor-split and --backend need --goal");
+  }
   const auto catalogue = load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);

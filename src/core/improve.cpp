@@ -130,7 +130,9 @@ class Changes {
     }
     const auto gbs = static_cast<std::uint64_t>(high * k_bandwidth_step / 1e9);
     return improvement(Kind::bandwidth, with(high * k_bandwidth_step),
-                       of_gpu ? fmt::format("on a card with {} GB/s more", gbs) : fmt::format("with {} GB/s more from RAM", gbs));
+                       !of_gpu ? fmt::format("with {} GB/s more from RAM", gbs)
+                       : unified() ? fmt::format("with {} GB/s more of unified memory", gbs)
+                                   : fmt::format("on a card with {} GB/s more", gbs));
   }
 
   bool unified() const

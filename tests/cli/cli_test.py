@@ -35,6 +35,7 @@ class Errors(unittest.TestCase):
         self.fails(2, "llama-2-7b", "--format", "yaml", says=["yaml", "table"])
         self.fails(2, "plan", "llama-2-7b", "--goal", "cheap", says=["cheap", "quality"])
         self.fails(2, "plan", says=["one model"])
+        self.fails(2, "plan", "llama-2-7b", "-ngl", "5", says=["--gpu-layers", "--goal"])
 
     def test_an_option_of_another_command_is_refused(self):
         self.fails(2, "probe", "--ctx", "5", says=["probe", "--ctx"])

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -18,5 +19,9 @@ struct QuantChoice {
 /// if none, the best grade, then more bits, then the earlier. When Q4_K_M grades C or better, only rows with at least the bits of
 /// Q4_K_S are candidates. Nothing for no rows.
 std::optional<std::size_t> best_quant(std::span<const QuantChoice> rows);
+
+/// The same where grading a row is expensive: `letter_of(i)` is asked from most bits down, once a row, and no further than the answer
+/// needs. The letters of `rows` are filled in as they become known.
+std::optional<std::size_t> best_quant(std::span<QuantChoice> rows, const std::function<Letter(std::size_t)>& letter_of);
 
 }  // namespace canirun

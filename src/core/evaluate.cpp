@@ -148,27 +148,44 @@ ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const Hard
   auto plan = declare_tensors(model);
   const bool of_file = !model.tensors.empty();
   const auto chooser = of_file ? std::nullopt : std::optional<TypeChooser>(std::in_place, model, plan.tensors);
-  const auto set_type = [&](FileType type) {
-    if (chooser) chooser->apply(type, {}, plan.tensors);
-  };
   MemoryCache memory(model);
+  std::optional<FileType> type_now;
+  const auto set_type = [&](FileType type) {
+    if (!chooser || type_now == type) return;
+    chooser->apply(type, {}, plan.tensors);
+    memory.types_changed(plan);
+    type_now = type;
+  };
   const Subject subject{model, plan, machine, workload, memory};
-  std::vector<Trial> trials;
   std::vector<QuantChoice> choices;
   for (const auto type : types_of(model, question)) {
     set_type(type);
-    trials.push_back(find_placement(subject, question.placement));
-    choices.push_back({type, plan.bits_per_weight(), trials.back().grade.letter});
+    choices.push_back({type, plan.bits_per_weight()});
   }
-  const auto best = best_quant(choices);
-  if (!best) return report;
-  report.grade = choices[*best].letter;
-  report.best = question.best_only ? 0 : *best;
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    if (question.best_only && i != *best) continue;
+  std::vector<std::optional<Trial>> trials(choices.size());
+  const auto letter_of = [&](std::size_t i) {
     set_type(choices[i].quant);
-    report.quants.push_back(graded_row(subject, facts, choices[i].quant, trials[i], question));
+    trials[i] = find_placement(subject, question.placement);
+    return trials[i]->grade.letter;
+  };
+  const auto add_row = [&](std::size_t i) {
+    set_type(choices[i].quant);
+    report.quants.push_back(graded_row(subject, facts, choices[i].quant, *trials[i], question));
+  };
+  if (question.best_only) {
+    const auto best = best_quant(choices, letter_of);
+    if (!best) return report;
+    report.grade = choices[*best].letter;
+    report.best = 0;
+    add_row(*best);
+    return report;
   }
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    choices[i].letter = letter_of(i);
+    add_row(i);
+  }
+  report.best = best_quant(choices);
+  if (report.best) report.grade = choices[*report.best].letter;
   return report;
 }
 

@@ -8,25 +8,31 @@
 namespace canirun {
 
 /// estimate_memory for many placements and file types of one model. Replaying a graph is the expensive part, so its results are kept:
-/// with all weights on GPUs, or all on the host, they do not depend on tensor types (no weight is streamed), which makes a listing
-/// of 14 file types cost one graph.
+/// with all weights on the host they do not depend on tensor types, with all on GPUs only on what the backends tell apart (no weight is
+/// streamed), which makes a listing of 14 file types cost few graphs. Those of other placements are kept until the types change: a
+/// search comes back to the same place.
 class MemoryCache {
  public:
   explicit MemoryCache(const ModelSpec& model) : model_(model) {}
 
-  /// The same as estimate_memory. `workload` differs between calls in n_ctx only.
+  /// The same as estimate_memory. `workload` differs between calls in n_ctx only; types of the plan after types_changed() only.
   MemoryEstimate estimate(const TensorPlan& plan, const Workload& workload, const Placement& placement);
 
   /// Weights and caches exactly, compute buffers as `similar` has them: what a search steps with before it asks for the truth.
   MemoryEstimate estimate_like(const TensorPlan& plan, const Workload& workload, const Placement& placement,
                                const MemoryEstimate& similar) const;
 
+  /// To be called when the plan's tensors get other types.
+  void types_changed(const TensorPlan& plan);
+
  private:
-  /// n_ctx, layers on GPUs, backend, number of GPUs, shares.
-  using Key = std::tuple<std::uint32_t, std::uint32_t, Backend, std::size_t, std::vector<double>>;
+  /// n_ctx, backend, number of GPUs, device of each layer, experts in RAM, kinds of types: all that the schedule of one plan depends on.
+  using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
   const ModelSpec& model_;
-  std::map<Key, GraphBytes> graphs_;
+  std::uint64_t type_kinds_ = 0;     ///< Hash of the kind of each tensor's type.
+  std::map<Key, GraphBytes> whole_;  ///< All weights in one kind of place.
+  std::map<Key, GraphBytes> split_;  ///< Of the types that the plan has now.
 };
 
 }  // namespace canirun

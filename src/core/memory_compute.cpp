@@ -8,6 +8,7 @@ namespace canirun {
 namespace {
 
 struct Scratch {
+  Graph graph;
   Scheduler scheduler;
   GraphAllocator allocator;
 };
@@ -47,7 +48,8 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   request.small_batch = shape.n_ubatch < 32;
   request.pipeline = false;
   request.tags = true;
-  const auto graph = build_graph(model, plan, graph_request(workload, shape, true));
+  auto& graph = scratch().graph;
+  build_graph(model, plan, graph_request(workload, shape, true), graph);
   const auto& schedule = scratch().scheduler.assign(graph, request);
   return std::ranges::all_of(graph.nodes, [&](std::int32_t id) {
     const auto& t = graph.tensors[static_cast<std::size_t>(id)];
@@ -63,7 +65,8 @@ std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan,
   const auto shape = resolve(workload, model);
   auto request = devices;
   request.small_batch = std::min(shape.n_ctx, shape.n_ubatch) < 32;
-  const auto graph = build_graph(model, plan, graph_request(workload, shape, flash_attn));
+  auto& graph = scratch().graph;
+  build_graph(model, plan, graph_request(workload, shape, flash_attn), graph);
   const auto sizes = scratch().allocator.reserve(scratch().scheduler.run(graph, request));
   std::vector<Bytes> bytes;
   for (const auto size : sizes) bytes.push_back({size});

@@ -232,12 +232,24 @@ void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<Planne
 {
   const auto base = default_tensor_type(type);
   const bool quantize = traits(base).quantized;
+  // Tensors of a category repeat from layer to layer, mostly under the same conditions: the last choice of each is remembered.
+  struct Choice {
+    Conditions conditions = 0;
+    bool wide_expert = false;
+    std::uint64_t n_columns = 0;  ///< 0: none yet.
+    TensorType type = TensorType::f32;
+  };
+  std::array<Choice, static_cast<std::size_t>(Category::other) + 1> last;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     auto& t = tensors[i];
     const auto& site = sites_[i];
     if (t.type == TensorType::i32) continue;
     if (quantize && site.quantizable) {
-      t.type = fallback(quantized_type(site, type, options, t.ne[0]), t.ne[0]);
+      auto& known = last[static_cast<std::size_t>(site.category)];
+      if (known.n_columns != t.ne[0] || known.conditions != site.conditions || known.wide_expert != site.wide_expert) {
+        known = {site.conditions, site.wide_expert, t.ne[0], fallback(quantized_type(site, type, options, t.ne[0]), t.ne[0])};
+      }
+      t.type = known.type;
     } else if (site.always_f32) {
       t.type = TensorType::f32;
     } else if (site.native_expert) {

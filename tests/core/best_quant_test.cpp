@@ -1,5 +1,7 @@
 #include "best_quant.hpp"
 
+#include <random>
+
 #include "catch.hpp"
 
 using namespace canirun;
@@ -38,4 +40,29 @@ TEST_CASE("without a B the best grade wins, then more bits, then the earlier", "
         FileType::Q3_K_M);
   CHECK(best_of({row(FileType::BF16, 16, Letter::S), row(FileType::F16, 16, Letter::S)}) == FileType::BF16);
   CHECK(best_quant({}) == std::nullopt);
+}
+
+TEST_CASE("grading rows from most bits down finds the same row, and stops there", "[best_quant]")
+{
+  constexpr std::array types{FileType::Q2_K, FileType::Q3_K_M, FileType::Q4_K_S, FileType::Q4_K_M, FileType::Q8_0, FileType::F16, FileType::BF16};
+  std::mt19937 random(7);
+  std::size_t asked = 0, all = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<QuantChoice> rows;
+    for (const auto type : types) {
+      if (random() % 4) rows.push_back(row(type, static_cast<double>(1 + random() % 8), static_cast<Letter>(random() % 6)));
+    }
+    std::ranges::shuffle(rows, random);
+    auto hidden = rows;
+    for (auto& r : hidden) r.letter = Letter::F;
+    std::vector<int> times(rows.size());
+    const auto lazy = best_quant(hidden, [&](std::size_t i) { return ++times[i], rows[i].letter; });
+    CHECK(lazy == best_quant(std::span<const QuantChoice>(rows)));
+    for (const auto n : times) {
+      CHECK(n <= 1);
+      asked += static_cast<std::size_t>(n);
+    }
+    all += rows.size();
+  }
+  CHECK(asked < all);
 }

@@ -183,6 +183,10 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   order_ = graph.nodes;
   place_leafs(graph);
   merge_duplicates(graph);
+  if (request.n_gpus == 0) {  // nothing to choose: the host runs all
+    out_.device.assign(n_own_, host());
+    return out_;
+  }
 
   // Nodes that llama.cpp puts on a device itself (llama-context.cpp: graph_get_cb; llama-graph.cpp: build_attn_mha).
   for (const auto id : order_) {
@@ -244,6 +248,10 @@ void Scheduler::split()
     s.inputs.clear();
     return s;
   };
+  if (request_->n_gpus == 0) {  // one device: no cut, no copy
+    open(0, host()).end = order_.size();
+    return;
+  }
   std::size_t i = 0;
   while (i < order_.size() && is_view_op(out_.tensors[at(order_[i])].op)) ++i;
   if (i == order_.size()) return;

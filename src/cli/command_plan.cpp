@@ -98,7 +98,7 @@ std::string plan_text(const HardwarePlan& plan, const Options& o, const Style& s
   auto out = style.bold(std::string(name(plan.quant))) + "\n" + least_text(plan.least) + "\n";
   if (plan.machines.empty()) return out + "No machine of the GPU table is enough.\n";
   TextTable table({{"grade", false}, {"machine", false, true}, {"VRAM", true}, {"t/s", true}, {"headroom", true}});
-  const auto most = o.limit > 0 ? std::size_t{o.limit} : o.plain ? plan.machines.size() : k_rows_of_a_screen;
+  const auto most = o.limit > 0 ? std::size_t{o.limit} : k_rows_of_a_screen;
   const auto shown = std::min(most, plan.machines.size());
   const auto add = [&](const PlannedMachine& m) {
     auto label = m.name;
@@ -110,6 +110,19 @@ std::string plan_text(const HardwarePlan& plan, const Options& o, const Style& s
   for (std::size_t i = 0; i < shown; ++i) add(plan.machines[i]);
   out += table.text(style, width);
   if (shown < plan.machines.size()) out += fmt::format("{} more; -n {} or --json lists them\n", plan.machines.size() - shown, plan.machines.size());
+  return out;
+}
+
+/// Tab-separated lines for scripts; sizes in bytes, what is unknown is "?".
+std::string plan_plain(const std::vector<HardwarePlan>& plans)
+{
+  std::string out = "quant\tgrade\tmachine\tvram_bytes\tgeneration_tps\theadroom\n";
+  for (const auto& plan : plans) {
+    for (const auto& m : plan.machines) {
+      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.4f}\n", name(plan.quant), name(m.grade.letter), clean(m.name), m.vram.count,
+                         m.tokens_per_second ? fmt::format("{:.2f}", *m.tokens_per_second) : "?", m.headroom);
+    }
+  }
   return out;
 }
 
@@ -195,6 +208,7 @@ Result<int> run_plan(const Options& o, const Environment& env)
                         {"plans", std::move(all)}};
     return emit(document.dump(2, ' ', false, json::error_handler_t::replace) + "\n", o, none ? k_not_met : k_done);
   }
+  if (o.plain) return emit(plan_plain(plans), o, none ? k_not_met : k_done);
   const auto view = render_options(o, env, false);
   const Style style(view);
   auto out = cut(fmt::format("{}{}{} tokens of context{}at least grade {}{}", clean(spec.name, !style.unicode), style.dot(), n_ctx, style.dot(),

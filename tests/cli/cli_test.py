@@ -117,6 +117,12 @@ class Plan(unittest.TestCase):
             least.append(document["plans"][0]["least"]["vram_bytes"])
         self.assertEqual(least, sorted(least))
 
+    def test_the_plain_plan_has_a_line_for_each_machine(self):
+        _, document = self.plan("llama-2-13b", "--min-grade", "A")
+        lines = run("plan", "llama-2-13b", "--min-grade", "A", "--plain", "--hardware", MACHINE).stdout.splitlines()
+        machines = document["plans"][0]["machines"]
+        self.assertEqual([line.split("\t")[2:4] for line in lines[1:]], [[m["name"], str(m["vram_bytes"])] for m in machines])
+
     def test_a_plan_that_nothing_meets_is_exit_1(self):
         status, document = self.plan("llama-2-70b", "--min-speed", "1000000")
         self.assertEqual((status, document["plans"][0]["machines"]), (1, []))

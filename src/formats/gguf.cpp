@@ -1,5 +1,6 @@
 #include "canirun/formats/gguf.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <unordered_set>
 

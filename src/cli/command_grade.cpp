@@ -20,14 +20,14 @@ constexpr std::uint32_t k_rows_of_a_screen = 20;
 std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
 /// The evaluator of one subject, for the changes that `check` proposes.
-CheckResult check_one(const ModelReport& model, const Subject& subject, const Options& o, const HardwareProfile& hardware)
+CheckResult check_one(const ModelReport& model, const AskedModel& subject, const Options& o, const HardwareProfile& hardware)
 {
   return check(model, o.requirements, o.question,
                [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
 }
 
 /// What would raise the grade of the best row, or of the one that comes closest where none fits, as a note of the model.
-void add_smallest_change(ModelReport& model, const Subject& subject, const HardwareProfile& hardware, const Question& question)
+void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
 {
   if (!model.best) return;
   const auto& best = model.quants[*model.best];

@@ -127,7 +127,7 @@ std::string plan_plain(const std::vector<HardwarePlan>& plans)
 }
 
 /// The best settings are an ordinary report of one row; where there are none, of a model without rows that says so.
-Result<int> run_goal(const Options& o, const Environment& env, const Subject& subject, const HardwareProfile& hardware,
+Result<int> run_goal(const Options& o, const Environment& env, const AskedModel& subject, const HardwareProfile& hardware,
                      const Requirement& requirement)
 {
   auto chosen = o;

@@ -124,7 +124,7 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
     const auto entry = find_entry(word, catalogue);
     if (!entry) return tl::unexpected(entry.error());
     const auto* spec = &(*entry)->spec;
-    if (std::ranges::find(set.subjects, spec, &Subject::spec) == set.subjects.end()) set.subjects.push_back({spec, (*entry)->facts});
+    if (std::ranges::find(set.subjects, spec, &AskedModel::spec) == set.subjects.end()) set.subjects.push_back({spec, (*entry)->facts});
   }
   if (!words.empty() && !selection.any()) return set;
   if (auto known = check_selection(selection, catalogue); !known) return tl::unexpected(known.error());
@@ -137,7 +137,7 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
     // The list of a machine is for choosing: what cannot be graded and what has a successor is in --all.
     if (!selection.any() && (superseded.contains(e.spec.id) || e.spec.kind != ModelKind::text)) continue;
     if (!selected(e, selection)) continue;
-    if (std::ranges::find(set.subjects, &e.spec, &Subject::spec) == set.subjects.end()) set.subjects.push_back({&e.spec, e.facts});
+    if (std::ranges::find(set.subjects, &e.spec, &AskedModel::spec) == set.subjects.end()) set.subjects.push_back({&e.spec, e.facts});
   }
   return set;
 }

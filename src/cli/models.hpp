@@ -12,14 +12,14 @@
 namespace canirun {
 
 /// A model to evaluate and what is known of it.
-struct Subject {
+struct AskedModel {
   const ModelSpec* spec = nullptr;  ///< Points into the catalogue or into `ModelSet::files`.
   ModelFacts facts;
 };
 
 struct ModelSet {
   std::vector<std::unique_ptr<ModelSpec>> files;
-  std::vector<Subject> subjects;
+  std::vector<AskedModel> subjects;
 };
 
 /// The models that the words and the selection name, in their order; none twice. No words and no selection: the whole catalogue

@@ -57,13 +57,18 @@ class Column {
     const auto share = [&](auto good) {
       return 100.0 * static_cast<double>(std::ranges::count_if(errors_, good)) / static_cast<double>(n);
     };
-    const auto quantile = [&](double q) { return 100 * std::abs(errors_[std::min(n - 1, static_cast<std::size_t>(q * static_cast<double>(n)))].relative); };
+    const auto quantile = [&](double q) {
+      return 100 * std::abs(errors_[std::min(n - 1, static_cast<std::size_t>(q * static_cast<double>(n)))].relative);
+    };
     double worst_mib = 0;
     for (const auto& e : errors_) worst_mib = std::abs(e.mib) > std::abs(worst_mib) ? e.mib : worst_mib;
-    fmt::print("{:<28} n {:>6}  exact {:6.2f} %  median {:7.4f} %  p95 {:8.4f} %  worst {:+9.3f} % {:+10.2f} MiB  3%|8MiB {:6.2f} %  1% {:6.2f} %  low>2% {:5.2f} %\n",
-               name, n, share([](const Error& e) { return e.mib == 0; }), quantile(0.5), quantile(0.95), 100 * errors_.back().relative, worst_mib,
-               share([](const Error& e) { return std::abs(e.relative) <= 0.03 || std::abs(e.mib) <= 8; }),
-               share([](const Error& e) { return std::abs(e.relative) <= 0.01; }), share([](const Error& e) { return e.relative < -0.02; }));
+    fmt::print(
+        "{:<28} n {:>6}  exact {:6.2f} %  median {:7.4f} %  p95 {:8.4f} %  worst {:+9.3f} % {:+10.2f} MiB  3%|8MiB {:6.2f} %  1% "
+        "{:6.2f} %  low>2% {:5.2f} %\n",
+        name, n, share([](const Error& e) { return e.mib == 0; }), quantile(0.5), quantile(0.95), 100 * errors_.back().relative,
+        worst_mib, share([](const Error& e) { return std::abs(e.relative) <= 0.03 || std::abs(e.mib) <= 8; }),
+        share([](const Error& e) { return std::abs(e.relative) <= 0.01; }),
+        share([](const Error& e) { return e.relative < -0.02; }));
   }
 
   const std::vector<Error>& errors() const { return errors_; }

@@ -183,7 +183,8 @@ void micro_batch_from(LogRecord& r, std::uint32_t cells)
 
 bool LogRecord::mainline() const
 {
-  return (engine.starts_with("llama.cpp") && engine.find("fork") == std::string::npos && engine.find("2024") == std::string::npos) ||
+  return (engine.starts_with("llama.cpp") && engine.find("fork") == std::string::npos &&
+          engine.find("2024") == std::string::npos) ||
          engine.starts_with("ollama") || engine.starts_with("LM Studio");
 }
 
@@ -205,20 +206,25 @@ std::optional<LogRecord> parse_log_record(std::string_view line, const Catalogue
   const auto h = json.contains("hparams") && json.at("hparams").is_object() ? json.at("hparams") : Json::object();
   const auto arch = get<std::string>(json, "arch").value_or("");
   r.entry = by_name(catalogue, r.model);
-  if (r.entry && !arch.empty() && get<std::uint32_t>(h, "n_embd").value_or(r.entry->spec.n_embd) != r.entry->spec.n_embd) r.entry = nullptr;
+  if (r.entry && !arch.empty() && get<std::uint32_t>(h, "n_embd").value_or(r.entry->spec.n_embd) != r.entry->spec.n_embd)
+    r.entry = nullptr;
   if (!r.entry) r.entry = by_shape(catalogue, arch, h);
 
   if (const auto printed = get<std::string>(json, "file_type")) r.file_type = printed_file_type(*printed);
   if (const auto named = file_type_in(names)) r.file_type = named;
   const auto lower_has = [&](std::string_view word) {
-    return std::ranges::search(names, word, [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }).begin() != names.end();
+    return std::ranges::search(names, word, [](char a, char b) {
+             return std::tolower(static_cast<unsigned char>(a)) == b;
+           }).begin() != names.end();
   };
   r.own_mix = lower_has("-ud-") || lower_has("_xl") || lower_has("unsloth") || lower_has("k_xl");
   r.file_gib = get<double>(json, "file_size_gib").value_or(0);
 
-  for (const auto* flag : {"-ot ", "--override-tensor", "--cpu-moe", "-cmoe", "-ncmoe", "--n-cpu-moe"}) r.overrides = r.overrides || cmd.find(flag) != std::string::npos;
+  for (const auto* flag : {"-ot ", "--override-tensor", "--cpu-moe", "-cmoe", "-ncmoe", "--n-cpu-moe"})
+    r.overrides = r.overrides || cmd.find(flag) != std::string::npos;
   r.overrides = r.overrides || get<std::string>(json, "note").value_or("").find("-ot") != std::string::npos;
-  if (json.contains("offloaded") && json.at("offloaded").is_array() && json.at("offloaded").size() == 2 && json.at("offloaded")[0].is_number()) {
+  if (json.contains("offloaded") && json.at("offloaded").is_array() && json.at("offloaded").size() == 2 &&
+      json.at("offloaded")[0].is_number()) {
     r.offloaded = json.at("offloaded")[0].get<std::uint32_t>();
     r.offloadable = json.at("offloaded")[1].get<std::uint32_t>();
   }

@@ -46,11 +46,13 @@ Placement placement_of(const LogRecord& r, const ModelSpec& model)
 }
 
 /// One figure: printed, and counted when the log explains it. A log rounds to 0.01 MiB, so small figures have that much room.
-void compare(const LogRecord& r, std::map<std::string, Count>& counts, const std::string& part, double log, double ours, const std::string& why_not)
+void compare(const LogRecord& r, std::map<std::string, Count>& counts, const std::string& part, double log, double ours,
+             const std::string& why_not)
 {
   const auto error = log > 0 ? (ours - log) / log : 0;
   const bool within = std::abs(ours - log) <= std::max(k_bar * log, 0.011);
-  fmt::print("  {:<16} {:>12.2f} {:>12.2f} {:>+9.2f} %  {}\n", part, log, ours, 100 * error, why_not.empty() ? (within ? "ok" : "MISS") : "not counted: " + why_not);
+  fmt::print("  {:<16} {:>12.2f} {:>12.2f} {:>+9.2f} %  {}\n", part, log, ours, 100 * error,
+             why_not.empty() ? (within ? "ok" : "MISS") : "not counted: " + why_not);
   if (!r.mainline() || !why_not.empty()) return;
   auto& c = counts[part];
   ++c.n;
@@ -71,7 +73,8 @@ std::string refusal(const LogRecord& r, const GpuTable& table)
   Question question;
   question.workload = r.workload;
   question.quants = {r.file_type.value_or(FileType::Q4_K_M)};
-  question.placement.n_gpu_layers = r.offloaded && r.offloadable && *r.offloaded < *r.offloadable ? static_cast<std::int32_t>(*r.offloaded) : -1;
+  question.placement.n_gpu_layers =
+      r.offloaded && r.offloadable && *r.offloaded < *r.offloadable ? static_cast<std::int32_t>(*r.offloaded) : -1;
   if (r.backend != Backend::cpu) question.placement.backend = r.backend;
   if (r.overrides && r.entry->spec.moe) question.placement.n_cpu_moe = UINT32_MAX;
   const auto report = evaluate(r.entry->spec, r.entry->facts, machine, question);
@@ -108,7 +111,8 @@ int main(int argc, char** argv)
   for (std::string line; std::getline(in, line);) {
     auto r = parse_log_record(line, *catalogue);
     if (!r || (!r->mainline() && !all)) continue;
-    fmt::print("\n{} {} | {} | {}{}\n", r->id, r->engine, r->model, r->entry ? r->entry->spec.id : "?", r->mainline() ? "" : " (not counted)");
+    fmt::print("\n{} {} | {} | {}{}\n", r->id, r->engine, r->model, r->entry ? r->entry->spec.id : "?",
+               r->mainline() ? "" : " (not counted)");
     if (!r->entry || unplannable(r->spec)) {
       if (r->mainline()) ++left_out[r->entry ? "family without a plan" : "the model is not named, or not in the catalogue"];
       if (r->mainline() && r->oom) ++oom["model unknown"];
@@ -125,7 +129,8 @@ int main(int argc, char** argv)
     if (!r->file_type) no_weights = "the log does not say the file type";
     else if (r->own_mix) no_weights = "types chosen by the publisher";
     else if (r->file_gib > 0 && std::abs(r->file_gib / to_gib(plan.total_bytes()).value - 1) > k_bar) {
-      no_weights = fmt::format("a file of {:.3f} GiB, {} by llama-quantize is {:.3f}", r->file_gib, name(*r->file_type), to_gib(plan.total_bytes()).value);
+      no_weights = fmt::format("a file of {:.3f} GiB, {} by llama-quantize is {:.3f}", r->file_gib, name(*r->file_type),
+                               to_gib(plan.total_bytes()).value);
     }
     if (no_weights.empty() && r->overrides) no_weights = "tensors moved by name";
     if (no_weights.empty() && r->other_backend) no_weights = "a device that is not modelled";
@@ -140,7 +145,10 @@ int main(int argc, char** argv)
     const std::string drafts = r->drafts ? "drafting keeps states of its own" : "";
     if (r->state.gpu) compare(*r, counts, "state gpu", *r->state.gpu, mib(gpu.recurrent_state), drafts);
     if (r->state.host) compare(*r, counts, "state host", *r->state.host, mib(e.host.recurrent_state), drafts);
-    const std::string no_compute = !no_ctx.empty() ? no_ctx : !r->n_ubatch_known ? "the log does not say the micro-batch" : r->overrides ? "tensors moved by name" : drafts;
+    const std::string no_compute = !no_ctx.empty()      ? no_ctx
+                                   : !r->n_ubatch_known ? "the log does not say the micro-batch"
+                                   : r->overrides       ? "tensors moved by name"
+                                                        : drafts;
     if (r->compute.gpu) compare(*r, counts, "compute gpu", *r->compute.gpu, mib(gpu.compute), no_compute);
     if (r->compute.host) compare(*r, counts, "compute host", *r->compute.host, mib(e.host.compute), no_compute);
     if (r->oom) {

@@ -22,7 +22,7 @@ struct AllocationRecord {
   std::size_t n_gpus = 0;
   std::uint32_t n_gpu_layers = 0;
   bool experts_in_ram = false;
-  bool flash_attn = true;         ///< What it was in the end.
+  bool flash_attn = true;  ///< What it was in the end.
   std::vector<MemoryParts> gpus;
   MemoryParts host;
 };
@@ -91,7 +91,9 @@ inline Placement placement_of(const AllocationRecord& r, const ModelSpec& model)
     p.gpus.push_back(i);
     p.split.push_back(1.0 / static_cast<double>(r.n_gpus));
   }
-  p.mode = r.n_gpus == 0 ? Placement::Mode::cpu : p.n_gpu_layers > p.n_layers && p.n_cpu_moe == 0 ? Placement::Mode::gpu : Placement::Mode::split;
+  p.mode = r.n_gpus == 0                                     ? Placement::Mode::cpu
+           : p.n_gpu_layers > p.n_layers && p.n_cpu_moe == 0 ? Placement::Mode::gpu
+                                                             : Placement::Mode::split;
   return p;
 }
 

@@ -29,13 +29,75 @@ using json = nlohmann::ordered_json;
 namespace {
 
 // In the order of enum Op; the last two stand for all of their kind.
-constexpr const char* k_op_names[] = {
-    "NONE", "DUP", "ADD", "ADD_ID", "ADD1", "ACC", "SUB", "MUL", "DIV", "SQR", "SQRT", "LOG", "SIN", "COS", "SUM", "SUM_ROWS", "CUMSUM",
-    "MEAN", "ARGMAX", "REPEAT", "CONCAT", "NORM", "RMS_NORM", "GROUP_NORM", "L2_NORM", "MUL_MAT", "MUL_MAT_ID", "OUT_PROD", "SCALE",
-    "SET", "CPY", "CONT", "RESHAPE", "VIEW", "PERMUTE", "TRANSPOSE", "GET_ROWS", "SET_ROWS", "DIAG", "DIAG_MASK_INF", "SOFT_MAX", "ROPE",
-    "CLAMP", "IM2COL", "CONV_2D", "POOL_1D", "POOL_2D", "PAD", "ROLL", "ARANGE", "ARGSORT", "TOP_K", "LEAKY_RELU", "TRI", "FILL",
-    "FLASH_ATTN_EXT", "SSM_CONV", "SSM_SCAN", "RWKV_WKV6", "RWKV_WKV7", "GATED_LINEAR_ATTN", "SOLVE_TRI", "GATED_DELTA_NET",
-    "LIGHTNING_INDEXER", "DSV4_HC_COMB", "DSV4_HC_PRE", "DSV4_HC_POST", "unary", "glu"};
+constexpr const char* k_op_names[] = {"NONE",
+                                      "DUP",
+                                      "ADD",
+                                      "ADD_ID",
+                                      "ADD1",
+                                      "ACC",
+                                      "SUB",
+                                      "MUL",
+                                      "DIV",
+                                      "SQR",
+                                      "SQRT",
+                                      "LOG",
+                                      "SIN",
+                                      "COS",
+                                      "SUM",
+                                      "SUM_ROWS",
+                                      "CUMSUM",
+                                      "MEAN",
+                                      "ARGMAX",
+                                      "REPEAT",
+                                      "CONCAT",
+                                      "NORM",
+                                      "RMS_NORM",
+                                      "GROUP_NORM",
+                                      "L2_NORM",
+                                      "MUL_MAT",
+                                      "MUL_MAT_ID",
+                                      "OUT_PROD",
+                                      "SCALE",
+                                      "SET",
+                                      "CPY",
+                                      "CONT",
+                                      "RESHAPE",
+                                      "VIEW",
+                                      "PERMUTE",
+                                      "TRANSPOSE",
+                                      "GET_ROWS",
+                                      "SET_ROWS",
+                                      "DIAG",
+                                      "DIAG_MASK_INF",
+                                      "SOFT_MAX",
+                                      "ROPE",
+                                      "CLAMP",
+                                      "IM2COL",
+                                      "CONV_2D",
+                                      "POOL_1D",
+                                      "POOL_2D",
+                                      "PAD",
+                                      "ROLL",
+                                      "ARANGE",
+                                      "ARGSORT",
+                                      "TOP_K",
+                                      "LEAKY_RELU",
+                                      "TRI",
+                                      "FILL",
+                                      "FLASH_ATTN_EXT",
+                                      "SSM_CONV",
+                                      "SSM_SCAN",
+                                      "RWKV_WKV6",
+                                      "RWKV_WKV7",
+                                      "GATED_LINEAR_ATTN",
+                                      "SOLVE_TRI",
+                                      "GATED_DELTA_NET",
+                                      "LIGHTNING_INDEXER",
+                                      "DSV4_HC_COMB",
+                                      "DSV4_HC_PRE",
+                                      "DSV4_HC_POST",
+                                      "unary",
+                                      "glu"};
 
 /// One node as llama.cpp prints it (ggml-backend.cpp: ggml_backend_sched_print_assignments).
 struct Line {
@@ -73,7 +135,8 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan)
     for (const auto s : t.src) {
       if (s < 0) continue;
       line.sources += size_text(n_bytes(tensor(s))) + " ";
-      if (const auto w = tensor(s).weight; w >= 0 && line.name.empty()) line.name = plan.tensors[static_cast<std::size_t>(w)].name;
+      if (const auto w = tensor(s).weight; w >= 0 && line.name.empty())
+        line.name = plan.tensors[static_cast<std::size_t>(w)].name;
     }
     lines.push_back(std::move(line));
   }
@@ -90,8 +153,9 @@ Line parse_line(const std::string& text)
   };
   const auto open = text.find('('), close = text.find("):", open);
   line.op = trimmed(text.substr(open + 1, close - open - 1));
-  constexpr std::string_view unary[] = {"ABS", "SGN", "NEG", "STEP", "TANH", "ELU", "RELU", "SIGMOID", "GELU", "GELU_QUICK", "SILU",
-                                        "HARDSWISH", "HARDSIGMOI", "EXP", "EXPM1", "SOFTPLUS", "GELU_ERF", "XIELU", "FLOOR", "CEIL", "ROUND", "TRUNC"};
+  constexpr std::string_view unary[] = {"ABS",      "SGN",        "NEG",   "STEP",      "TANH",       "ELU",  "RELU",  "SIGMOID",
+                                        "GELU",     "GELU_QUICK", "SILU",  "HARDSWISH", "HARDSIGMOI", "EXP",  "EXPM1", "SOFTPLUS",
+                                        "GELU_ERF", "XIELU",      "FLOOR", "CEIL",      "ROUND",      "TRUNC"};
   constexpr std::string_view glu[] = {"REGLU", "GEGLU", "SWIGLU", "SWIGLU_OAI", "GEGLU_ERF", "GEGLU_QUIC", "SWIGLU_CLA"};
   if (std::ranges::find(unary, line.op) != std::end(unary)) line.op = "unary";
   if (std::ranges::find(glu, line.op) != std::end(glu)) line.op = "glu";
@@ -184,14 +248,21 @@ int main(int argc, char** argv)
       continue;
     }
     write_model(spec, plan, dir / "m.gguf");
-    std::ofstream(dir / "question") << json{{"gguf", (dir / "m.gguf").string()}, {"devs", "none"}, {"ngl", 0}, {"n_ctx", workload.n_ctx},
-                                            {"n_ubatch", workload.n_ubatch}, {"n_outputs_max", workload.n_outputs_max},
-                                            {"n_seq_max", workload.n_seq_max}, {"type_k", traits(request.type_k).name},
-                                            {"type_v", traits(request.type_v).name}, {"fa", fa}, {"embeddings", request.embeddings}}
+    std::ofstream(dir / "question") << json{{"gguf", (dir / "m.gguf").string()},
+                                            {"devs", "none"},
+                                            {"ngl", 0},
+                                            {"n_ctx", workload.n_ctx},
+                                            {"n_ubatch", workload.n_ubatch},
+                                            {"n_outputs_max", workload.n_outputs_max},
+                                            {"n_seq_max", workload.n_seq_max},
+                                            {"type_k", traits(request.type_k).name},
+                                            {"type_v", traits(request.type_v).name},
+                                            {"fa", fa},
+                                            {"embeddings", request.embeddings}}
                                            .dump()
                                     << '\n';
-    const auto call = "GGML_SCHED_DEBUG=2 " + command + " -v <" + (dir / "question").string() + " >" + (dir / "answer").string() + " 2>" +
-                      (dir / "log").string();
+    const auto call = "GGML_SCHED_DEBUG=2 " + command + " -v <" + (dir / "question").string() + " >" + (dir / "answer").string() +
+                      " 2>" + (dir / "log").string();
     [[maybe_unused]] const int code = std::system(call.c_str());  // NOLINT: a program of this folder with file names of our own
     const auto theirs = their_lines(dir / "log");
     if (theirs.empty()) {

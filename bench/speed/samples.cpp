@@ -67,21 +67,46 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
   std::set<std::string> unplanned;
   for (std::string line; std::getline(in, line);) {
     const auto r = json::parse(line, nullptr, false);
-    if (r.is_discarded()) { ++skipped["not JSON"]; continue; }
-    if (!text(r, "suspect").empty()) { ++skipped["suspect"]; continue; }
-    if (number(r, "gpu_count") != 1 || !flag(r, "full_offload", false)) { ++skipped["not wholly on one GPU"]; continue; }
-    if (flag(r, "fork", false)) { ++skipped["a fork of llama.cpp"]; continue; }
+    if (r.is_discarded()) {
+      ++skipped["not JSON"];
+      continue;
+    }
+    if (!text(r, "suspect").empty()) {
+      ++skipped["suspect"];
+      continue;
+    }
+    if (number(r, "gpu_count") != 1 || !flag(r, "full_offload", false)) {
+      ++skipped["not wholly on one GPU"];
+      continue;
+    }
+    if (flag(r, "fork", false)) {
+      ++skipped["a fork of llama.cpp"];
+      continue;
+    }
     const auto* gpu_entry = table->find_id(text(r, "gpu_id"));
     const auto* model = catalogue->find(text(r, "model_id"));
-    if (!gpu_entry || !model) { ++skipped["unknown GPU or model"]; continue; }
-    if (unplannable(model->spec)) { ++skipped["no tensor plan"]; unplanned.insert(model->spec.arch); continue; }
+    if (!gpu_entry || !model) {
+      ++skipped["unknown GPU or model"];
+      continue;
+    }
+    if (unplannable(model->spec)) {
+      ++skipped["no tensor plan"];
+      unplanned.insert(model->spec.arch);
+      continue;
+    }
     auto type = model->spec.native_type ? model->spec.native_type : type_of(text(r, "quant"));
-    if (!type) { ++skipped["unknown quantisation"]; continue; }
+    if (!type) {
+      ++skipped["unknown quantisation"];
+      continue;
+    }
     const auto gpu = to_gpu(*gpu_entry, {std::uint64_t{1} << 34});
     Sample s;
     s.backend = backend_of(r, gpu);
     const auto rates = gpu_rates(gpu, s.backend);
-    if (!rates) { ++skipped["unknown bandwidth"]; continue; }
+    if (!rates) {
+      ++skipped["unknown bandwidth"];
+      continue;
+    }
     s.rates = *rates;
     s.gpu = gpu_entry->id;
     s.model = model->spec.id;

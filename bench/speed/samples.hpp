@@ -17,11 +17,11 @@ struct Sample {
   std::string cpu;
   Backend backend = Backend::cuda;
   bool moe = false;
-  bool core = false;       ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
+  bool core = false;  ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
   bool flash_attn = true;
-  double depth = 0;        ///< Mean tokens in the cache.
-  double tg = 0;           ///< Tokens a second, measured; 0 = none.
-  double pp = 0;           ///< Of the prompt; 0 = none.
+  double depth = 0;  ///< Mean tokens in the cache.
+  double tg = 0;     ///< Tokens a second, measured; 0 = none.
+  double pp = 0;     ///< Of the prompt; 0 = none.
   double n_prompt = 512;
   TokenWork work;
   GpuRates rates;

@@ -30,21 +30,26 @@ struct Knob {
 constexpr double k_global_tolerance = 2.0;  // a factor of 7: the data decide
 constexpr double k_class_tolerance = 0.35;  // a factor of 1.4: a class is like the others until it shows otherwise
 constexpr double k_prior_weight = 0.004;
-constexpr double k_error_scale = 0.12;      // errors well beyond it are outliers and pull less (Cauchy)
+constexpr double k_error_scale = 0.12;  // errors well beyond it are outliers and pull less (Cauchy)
 
 std::vector<Knob> generation_knobs()
 {
   std::vector<Knob> knobs;
-  const auto add = [&](std::function<double&(SpeedConstants&)> get, double tolerance) { knobs.push_back({std::move(get), tolerance}); };
+  const auto add = [&](std::function<double&(SpeedConstants&)> get, double tolerance) {
+    knobs.push_back({std::move(get), tolerance});
+  };
   add([](SpeedConstants& c) -> double& { return c.bandwidth_share; }, k_global_tolerance);
-  for (std::size_t i = 0; i < k_bandwidth_classes; ++i) add([i](SpeedConstants& c) -> double& { return c.bandwidth_class[i]; }, k_class_tolerance);
+  for (std::size_t i = 0; i < k_bandwidth_classes; ++i)
+    add([i](SpeedConstants& c) -> double& { return c.bandwidth_class[i]; }, k_class_tolerance);
   for (std::size_t i = 0; i < k_quant_families; ++i) add([i](SpeedConstants& c) -> double& { return c.unpack[i]; }, 0.7);
-  for (std::size_t i = 0; i < k_unpack_classes; ++i) add([i](SpeedConstants& c) -> double& { return c.unpack_class[i]; }, k_class_tolerance);
+  for (std::size_t i = 0; i < k_unpack_classes; ++i)
+    add([i](SpeedConstants& c) -> double& { return c.unpack_class[i]; }, k_class_tolerance);
   add([](SpeedConstants& c) -> double& { return c.layer; }, k_global_tolerance);
   add([](SpeedConstants& c) -> double& { return c.moe_layer; }, k_global_tolerance);
   add([](SpeedConstants& c) -> double& { return c.recurrent_layer; }, k_global_tolerance);
   add([](SpeedConstants& c) -> double& { return c.token; }, k_global_tolerance);
-  for (std::size_t i = 1; i < k_launch_classes; ++i) add([i](SpeedConstants& c) -> double& { return c.launch_class[i]; }, k_class_tolerance);
+  for (std::size_t i = 1; i < k_launch_classes; ++i)
+    add([i](SpeedConstants& c) -> double& { return c.launch_class[i]; }, k_class_tolerance);
   add([](SpeedConstants& c) -> double& { return c.cache_share; }, k_class_tolerance);
   add([](SpeedConstants& c) -> double& { return c.cache_share_no_fa; }, k_class_tolerance);
   return knobs;
@@ -62,7 +67,10 @@ std::vector<Knob> prompt_knobs()
   return knobs;
 }
 
-double generation_error(const Sample& s, const SpeedConstants& c) { return std::log(1 / token_time(s.work, s.rates, c, s.flash_attn).total() / s.tg); }
+double generation_error(const Sample& s, const SpeedConstants& c)
+{
+  return std::log(1 / token_time(s.work, s.rates, c, s.flash_attn).total() / s.tg);
+}
 
 double prompt_error(const Sample& s, const SpeedConstants& c)
 {
@@ -73,8 +81,8 @@ double prompt_error(const Sample& s, const SpeedConstants& c)
 using Error = double (*)(const Sample&, const SpeedConstants&);
 
 /// Weighted mean of a bounded loss, every GPU and backend counting by the square root of its runs, plus what the priors cost.
-double loss(std::span<const Sample* const> samples, std::span<const double> weights, const SpeedConstants& c, std::span<const Knob> knobs,
-            const SpeedConstants& prior, Error error)
+double loss(std::span<const Sample* const> samples, std::span<const double> weights, const SpeedConstants& c,
+            std::span<const Knob> knobs, const SpeedConstants& prior, Error error)
 {
   double sum = 0, total = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -140,7 +148,8 @@ struct Errors {
   /// Share of measurements within the range that is reported.
   double covered(Spread spread) const
   {
-    return static_cast<double>(std::ranges::count_if(logs, [&](double e) { return std::exp(-e) >= spread.low && std::exp(-e) <= spread.high; })) /
+    return static_cast<double>(
+               std::ranges::count_if(logs, [&](double e) { return std::exp(-e) >= spread.low && std::exp(-e) <= spread.high; })) /
            static_cast<double>(std::max<std::size_t>(1, logs.size()));
   }
   double median_factor() const
@@ -153,13 +162,14 @@ struct Errors {
 
 void print_row(const std::string& label, const Errors& e, double share, Spread spread)
 {
-  std::printf("| %-52s | %4zu | x%.2f | x%.3f | %3.0f %% | %.2f to %.2f | %3.0f %% |\n", label.c_str(), e.logs.size(), std::exp(e.quantile(0.5)),
-              e.median_factor(), 100 * e.within(share), std::exp(-e.quantile(0.95)), std::exp(-e.quantile(0.05)), 100 * e.covered(spread));
+  std::printf("| %-52s | %4zu | x%.2f | x%.3f | %3.0f %% | %.2f to %.2f | %3.0f %% |\n", label.c_str(), e.logs.size(),
+              std::exp(e.quantile(0.5)), e.median_factor(), 100 * e.within(share), std::exp(-e.quantile(0.95)),
+              std::exp(-e.quantile(0.05)), 100 * e.covered(spread));
 }
 
 /// Errors of `samples`, all with constants of their own fit, then each GPU with constants fitted on the others.
-void cross_validate(const char* title, const std::vector<Sample>& samples, const SpeedConstants& prior, std::span<const Knob> knobs,
-                    Error error, double share, Spread spread, const SpeedConstants& fitted)
+void cross_validate(const char* title, const std::vector<Sample>& samples, const SpeedConstants& prior,
+                    std::span<const Knob> knobs, Error error, double share, Spread spread, const SpeedConstants& fitted)
 {
   std::vector<const Sample*> all;
   std::set<std::string> gpus;
@@ -180,8 +190,10 @@ void cross_validate(const char* title, const std::vector<Sample>& samples, const
       by_gpu[gpu + (s->moe ? " MoE " : " dense ") + std::string(name(s->backend))].logs.push_back(error(*s, c));
     }
   }
-  std::printf("\n%s\n\n| | runs | median estimate/measured | median factor off | within %.0f %% | measured/estimate, 5th to 95th | within the range |\n|---|---|---|---|---|---|---|\n",
-              title, 100 * share);
+  std::printf(
+      "\n%s\n\n| | runs | median estimate/measured | median factor off | within %.0f %% | measured/estimate, 5th to 95th | "
+      "within the range |\n|---|---|---|---|---|---|---|\n",
+      title, 100 * share);
   for (const bool moe : {false, true}) {
     print_row(std::string(moe ? "MoE" : "dense") + ", constants fitted on all", in_sample[moe], share, spread);
     print_row(std::string(moe ? "MoE" : "dense") + ", GPU held out", held_out[moe], share, spread);
@@ -200,8 +212,8 @@ void print_constants(SpeedConstants& c)
   list("bandwidth_class", c.bandwidth_class);
   list("unpack", c.unpack);
   list("unpack_class", c.unpack_class);
-  std::printf("    c.layer = %.3g;\n    c.moe_layer = %.3g;\n    c.recurrent_layer = %.3g;\n    c.token = %.3g;\n", c.layer, c.moe_layer,
-              c.recurrent_layer, c.token);
+  std::printf("    c.layer = %.3g;\n    c.moe_layer = %.3g;\n    c.recurrent_layer = %.3g;\n    c.token = %.3g;\n", c.layer,
+              c.moe_layer, c.recurrent_layer, c.token);
   list("launch_class", c.launch_class);
   std::printf("    c.cache_share = %.3g;\n    c.cache_share_no_fa = %.3g;\n", c.cache_share, c.cache_share_no_fa);
   list("matrix_share", c.matrix_share);

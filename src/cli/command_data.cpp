@@ -37,21 +37,32 @@ Result<void> only_table_or_json(const Options& o, std::string_view command)
 
 json entry_json(const CatalogueEntry& e)
 {
-  return {{"id", e.spec.id},       {"name", e.spec.name},           {"aliases", e.aliases},      {"tasks", e.facts.tasks},
-          {"arch", e.spec.arch},   {"family", e.facts.family},      {"provider", e.facts.provider}, {"release", e.facts.release},
-          {"license", e.facts.license}, {"n_params", e.spec.n_params}, {"context_length", e.spec.n_ctx_train}};
+  return {{"id", e.spec.id},
+          {"name", e.spec.name},
+          {"aliases", e.aliases},
+          {"tasks", e.facts.tasks},
+          {"arch", e.spec.arch},
+          {"family", e.facts.family},
+          {"provider", e.facts.provider},
+          {"release", e.facts.release},
+          {"license", e.facts.license},
+          {"n_params", e.spec.n_params},
+          {"context_length", e.spec.n_ctx_train}};
 }
 
 Result<int> validate(const Options& o)
 {
-  if (o.words.size() != 2) return fail(ErrorKind::invalid_argument, "`canirun models validate` needs one file, as in `canirun models validate models.json`");
+  if (o.words.size() != 2)
+    return fail(ErrorKind::invalid_argument,
+                "`canirun models validate` needs one file, as in `canirun models validate models.json`");
   const auto text = read_input(o.words[1]);
   if (!text) return tl::unexpected(text.error());
   const auto findings = validate_catalogue(*text, o.words[1]);
   const int status = findings.empty() ? k_done : k_not_met;
   if (o.format == "json") {
     json all = json::array();
-    for (const auto& f : findings) all.push_back({{"file", f.file}, {"entry", f.entry}, {"field", f.field}, {"message", f.message}});
+    for (const auto& f : findings)
+      all.push_back({{"file", f.file}, {"entry", f.entry}, {"field", f.field}, {"message", f.message}});
     return emit(dump({{"schema", "canirun.findings/1"}, {"findings", std::move(all)}}), o, status);
   }
   std::string out;
@@ -69,7 +80,8 @@ Result<int> validate(const Options& o)
 Result<int> run_probe(const Options& o, const Environment& env)
 {
   if (auto ok = only_table_or_json(o, "probe"); !ok) return tl::unexpected(ok.error());
-  if (!o.words.empty()) return fail(ErrorKind::invalid_argument, fmt::format("probe takes no model; '{}' is one word too many", o.words.front()));
+  if (!o.words.empty())
+    return fail(ErrorKind::invalid_argument, fmt::format("probe takes no model; '{}' is one word too many", o.words.front()));
   const auto table = load_gpu_table(env.data, {});
   if (!table) return tl::unexpected(table.error());
   const auto hardware = machine_of(o.machine, env, *table);
@@ -98,24 +110,30 @@ Result<int> run_doctor(const Options& o, const Environment& env)
 Result<int> run_models(const Options& o, const Environment& env)
 {
   if (auto ok = only_table_or_json(o, "models"); !ok) return tl::unexpected(ok.error());
-  const auto catalogue = load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
+  const auto catalogue =
+      load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto action = o.words.empty() ? std::string("list") : o.words.front();
   if (action == "show") {
-    if (o.words.size() != 2) return fail(ErrorKind::invalid_argument, "`canirun models show` needs one model, as in `canirun models show llama-3.1-8b`");
+    if (o.words.size() != 2)
+      return fail(ErrorKind::invalid_argument, "`canirun models show` needs one model, as in `canirun models show llama-3.1-8b`");
     const auto entry = find_entry(o.words[1], *catalogue);
     if (!entry) return tl::unexpected(entry.error());
     return emit(to_catalogue_json(**entry) + "\n", o);
   }
   if (action == "validate") return validate(o);
   if (action == "import") {
-    if (o.words.size() != 2) return fail(ErrorKind::invalid_argument, "`canirun models import` needs one file, as in `canirun models import config.json`");
+    if (o.words.size() != 2)
+      return fail(ErrorKind::invalid_argument,
+                  "`canirun models import` needs one file, as in `canirun models import config.json`");
     auto spec = read_model_file(o.words[1]);
     if (!spec) return tl::unexpected(spec.error());
     return emit(to_catalogue_json(import_entry(std::move(*spec), o.words[1])) + "\n", o);
   }
   if (action != "list" || o.words.size() > 1) {
-    return fail(ErrorKind::invalid_argument, fmt::format("`canirun models` does not know '{}'; it takes list, show ID, validate FILE or import FILE", o.words.back()));
+    return fail(
+        ErrorKind::invalid_argument,
+        fmt::format("`canirun models` does not know '{}'; it takes list, show ID, validate FILE or import FILE", o.words.back()));
   }
   if (o.ids) {
     std::string out;
@@ -128,10 +146,19 @@ Result<int> run_models(const Options& o, const Environment& env)
     return emit(dump({{"schema", "canirun.model-list/1"}, {"models", std::move(models)}}), o);
   }
   const auto style = style_of(o, env);
-  TextTable table({{"model", false, true}, {"params", true}, {"context", true}, {"tasks", false, true}, {"released", false, false, 70}, {"name", false, true, 100}});
+  TextTable table({{"model", false, true},
+                   {"params", true},
+                   {"context", true},
+                   {"tasks", false, true},
+                   {"released", false, false, 70},
+                   {"name", false, true, 100}});
   for (const auto& e : catalogue->entries()) {
-    table.add({{clean(e.spec.id)}, {e.spec.n_params > 0 ? params_text(e.spec.n_params) : ""}, {e.spec.n_ctx_train > 0 ? context_text(e.spec.n_ctx_train) : ""},
-               {clean(fmt::format("{}", fmt::join(e.facts.tasks, ", ")))}, {e.facts.release}, {clean(e.spec.name, !style.unicode)}});
+    table.add({{clean(e.spec.id)},
+               {e.spec.n_params > 0 ? params_text(e.spec.n_params) : ""},
+               {e.spec.n_ctx_train > 0 ? context_text(e.spec.n_ctx_train) : ""},
+               {clean(fmt::format("{}", fmt::join(e.facts.tasks, ", ")))},
+               {e.facts.release},
+               {clean(e.spec.name, !style.unicode)}});
   }
   return emit(table.text(style, env.width), o);
 }
@@ -157,18 +184,36 @@ Result<int> run_gpus(const Options& o, const Environment& env)
   if (o.format == "json") {
     json gpus = json::array();
     for (const auto* e : found) {
-      gpus.push_back({{"id", e->id}, {"name", e->name}, {"vendor", e->vendor}, {"arch", e->arch}, {"form", e->form}, {"year", e->year},
-                      {"vram_gib", e->vram_gib}, {"bandwidth_gbs", e->bandwidth_gbs ? json(*e->bandwidth_gbs) : json(nullptr)},
-                      {"fp16_tflops", e->fp16_tflops ? json(*e->fp16_tflops) : json(nullptr)}, {"unified", e->unified}, {"sources", e->sources}});
+      gpus.push_back({{"id", e->id},
+                      {"name", e->name},
+                      {"vendor", e->vendor},
+                      {"arch", e->arch},
+                      {"form", e->form},
+                      {"year", e->year},
+                      {"vram_gib", e->vram_gib},
+                      {"bandwidth_gbs", e->bandwidth_gbs ? json(*e->bandwidth_gbs) : json(nullptr)},
+                      {"fp16_tflops", e->fp16_tflops ? json(*e->fp16_tflops) : json(nullptr)},
+                      {"unified", e->unified},
+                      {"sources", e->sources}});
     }
     return emit(dump({{"schema", "canirun.gpu-list/1"}, {"gpus", std::move(gpus)}}), o);
   }
   const auto style = style_of(o, env);
-  TextTable out({{"GPU", false, true}, {"memory", true}, {"bandwidth", true}, {"fp16", true}, {"year", true}, {"architecture", false, false, 100}, {"form", false, false, 100}});
+  TextTable out({{"GPU", false, true},
+                 {"memory", true},
+                 {"bandwidth", true},
+                 {"fp16", true},
+                 {"year", true},
+                 {"architecture", false, false, 100},
+                 {"form", false, false, 100}});
   for (const auto* e : found) {
-    out.add({{clean(e->name, !style.unicode)}, {e->vram_gib.empty() ? "RAM" : fmt::format("{:g} GiB", fmt::join(e->vram_gib, "/"))},
+    out.add({{clean(e->name, !style.unicode)},
+             {e->vram_gib.empty() ? "RAM" : fmt::format("{:g} GiB", fmt::join(e->vram_gib, "/"))},
              {e->bandwidth_gbs ? fmt::format("{:.0f} GB/s", *e->bandwidth_gbs) : "?"},
-             {e->fp16_tflops ? fmt::format("{:.1f} TFLOP/s", *e->fp16_tflops) : "?"}, {e->year > 0 ? std::to_string(e->year) : ""}, {e->arch}, {e->form}});
+             {e->fp16_tflops ? fmt::format("{:.1f} TFLOP/s", *e->fp16_tflops) : "?"},
+             {e->year > 0 ? std::to_string(e->year) : ""},
+             {e->arch},
+             {e->form}});
   }
   return emit(out.text(style, env.width), o);
 }

@@ -31,7 +31,8 @@ void add_smallest_change(ModelReport& model, const AskedModel& subject, const Ha
 {
   if (!model.best) return;
   const auto& best = model.quants[*model.best];
-  const auto& row = best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
+  const auto& row =
+      best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
   if (const auto change = smallest_change(*subject.spec, row.quant, hardware, question)) {
     model.notes.push_back(fmt::format("{} would be {}", row.quant_label.value_or(std::string(name(row.quant))), change->text));
   }
@@ -41,7 +42,8 @@ void add_smallest_change(ModelReport& model, const AskedModel& subject, const Ha
 bool asks_for_advice(const Options& o)
 {
   const auto& s = o.selection;
-  return o.words.empty() && !s.all && s.families.empty() && s.search.empty() && s.tasks.size() <= 1 && o.sort == "grade" && !o.requirements.any();
+  return o.words.empty() && !s.all && s.families.empty() && s.search.empty() && s.tasks.size() <= 1 && o.sort == "grade" &&
+         !o.requirements.any();
 }
 
 /// Only the recommended models, in their order (docs/grading.md, "Recommendation").
@@ -117,7 +119,8 @@ Result<int> run_grade(const Options& o, const Environment& env)
     }
   }
   if (!o.words.empty() && !checking) {
-    for (std::size_t i = 0; i < report.models.size(); ++i) add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
+    for (std::size_t i = 0; i < report.models.size(); ++i)
+      add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
   }
   if (asks_for_advice(o)) report.models = recommended(std::move(report.models), o);
   else if (o.words.empty()) sort_models(report.models, o.sort);

@@ -72,7 +72,8 @@ void value_option(CLI::App& app, const char* group, const char* flags, std::func
 
 /// A name of an enumeration, or the list of those there are.
 template <typename T>
-std::function<Result<T>(std::string_view)> one_of(std::optional<T> (*parse)(std::string_view), std::string_view what, std::string_view choices)
+std::function<Result<T>(std::string_view)> one_of(std::optional<T> (*parse)(std::string_view), std::string_view what,
+                                                  std::string_view choices)
 {
   return [=](std::string_view text) -> Result<T> {
     if (const auto value = parse(text)) return *value;
@@ -177,7 +178,7 @@ std::optional<ColourChoice> parse_colour(std::string_view text)
 std::optional<TensorType> parse_cache_type(std::string_view text)
 {
   // What llama.cpp accepts for -ctk and -ctv (common/arg.cpp: kv_cache_types).
-  constexpr std::array types{TensorType::f32,  TensorType::f16,  TensorType::bf16,   TensorType::q8_0, TensorType::q4_0,
+  constexpr std::array types{TensorType::f32,  TensorType::f16,    TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
                              TensorType::q4_1, TensorType::iq4_nl, TensorType::q5_0, TensorType::q5_1};
   for (const auto t : types) {
     if (traits(t).name == text) return t;
@@ -190,7 +191,8 @@ void flag(CLI::App& app, const char* group, const char* names, bool& value, cons
   app.add_flag(names, value, help)->group(group);
 }
 
-void strings(CLI::App& app, const char* group, const char* names, std::vector<std::string>& values, const char* help, const char* value)
+void strings(CLI::App& app, const char* group, const char* names, std::vector<std::string>& values, const char* help,
+             const char* value)
 {
   app.add_option_function<std::vector<std::string>>(
          names,
@@ -211,9 +213,9 @@ void add_what(CLI::App& app, Options& o)
   strings(app, k_what, "--task", o.selection.tasks, "Models for a task: chat, code, reasoning, vision, embedding …", "T");
   strings(app, k_what, "--family", o.selection.families, "Models of a family: llama, qwen3, gemma …", "F");
   app.add_option("--search", o.selection.search, "Models whose name has TEXT")->group(k_what)->type_name("TEXT");
-  value_option<std::vector<FileType>>(app, k_what, "-q,--quant", parse_quants,
-                                      [&o](auto types) { o.question.quants = std::move(types), o.all_quants = true; },
-                                      "Quantisations, llama-quantize's names, or all", "LIST");
+  value_option<std::vector<FileType>>(
+      app, k_what, "-q,--quant", parse_quants, [&o](auto types) { o.question.quants = std::move(types), o.all_quants = true; },
+      "Quantisations, llama-quantize's names, or all", "LIST");
   strings(app, k_what, "--models", o.catalogue_files, "Add to or override the catalogue", "FILE");
 }
 
@@ -224,33 +226,54 @@ void add_how(CLI::App& app, Options& o)
   const auto count = [&](const char* flags, std::uint32_t least, std::function<void(std::uint32_t)> set, const char* help) {
     value_option<std::uint32_t>(app, k_how, flags, count_from(least), std::move(set), help, "N");
   };
-  const auto cache_type = one_of<TensorType>(parse_cache_type, "a cache type", "f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1");
-  value_option<std::uint32_t>(app, k_how, "-c,--ctx,--ctx-size", parse_tokens, [&w](auto n) { w.n_ctx = n; },
-                              "Tokens of context, shared by all sequences [8192, at most the trained context]", "N");
-  value_option<std::uint32_t>(app, k_how, "--depth", parse_tokens, [&w](auto n) { w.depth = n; },
-                              "Tokens in the cache for the speed estimate [half of the context]", "N");
-  count("-b,--batch,--batch-size", 1, [&w](auto n) { w.n_batch = n; }, "Logical batch [2048]");
-  count("--ubatch,--ubatch-size", 1, [&w](auto n) { w.n_ubatch = n; }, "Physical batch (-ub) [512]");
-  count("--parallel", 1, [&w](auto n) { w.n_seq_max = n; }, "Sequences at the same time (-np) [1]");
+  const auto cache_type =
+      one_of<TensorType>(parse_cache_type, "a cache type", "f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1");
+  value_option<std::uint32_t>(
+      app, k_how, "-c,--ctx,--ctx-size", parse_tokens, [&w](auto n) { w.n_ctx = n; },
+      "Tokens of context, shared by all sequences [8192, at most the trained context]", "N");
+  value_option<std::uint32_t>(
+      app, k_how, "--depth", parse_tokens, [&w](auto n) { w.depth = n; },
+      "Tokens in the cache for the speed estimate [half of the context]", "N");
+  count(
+      "-b,--batch,--batch-size", 1, [&w](auto n) { w.n_batch = n; }, "Logical batch [2048]");
+  count(
+      "--ubatch,--ubatch-size", 1, [&w](auto n) { w.n_ubatch = n; }, "Physical batch (-ub) [512]");
+  count(
+      "--parallel", 1, [&w](auto n) { w.n_seq_max = n; }, "Sequences at the same time (-np) [1]");
   flag(app, k_how, "--kv-unified", w.kv_unified, "One cache for all sequences");
-  value_option<TensorType>(app, k_how, "--cache-type-k", cache_type, [&w](auto t) { w.cache_type_k = t; }, "Type of K in the cache (-ctk) [f16]", "TYPE");
-  value_option<TensorType>(app, k_how, "--cache-type-v", cache_type, [&w](auto t) { w.cache_type_v = t; }, "Type of V in the cache (-ctv) [f16]", "TYPE");
-  value_option<FlashAttention>(app, k_how, "--flash-attn", one_of<FlashAttention>(parse_flash_attention, "a setting", "auto, on, off"),
-                               [&w](auto f) { w.flash_attn = f; }, "Flash attention (-fa): auto, on or off", "WHEN");
-  value_option<std::int32_t>(app, k_how, "--gpu-layers,--n-gpu-layers", parse_layers,
-                             [&p](auto n) { n == -2 ? p.n_gpu_layers.reset() : void(p.n_gpu_layers = n); },
-                             "Layers on GPUs (-ngl): auto, all or N [auto]", "N");
-  app.add_flag_callback("--cpu-moe", [&p] { p.n_cpu_moe = UINT32_MAX; }, "All experts in RAM (-cmoe)")->group(k_how);
-  count("--n-cpu-moe", 0, [&p](auto n) { p.n_cpu_moe = n; }, "Experts of the first N layers in RAM (-ncmoe)");
-  app.add_flag_callback("--no-kv-offload", [&w] { w.offload_kqv = false; }, "Cache in RAM (-nkvo)")->group(k_how);
+  value_option<TensorType>(
+      app, k_how, "--cache-type-k", cache_type, [&w](auto t) { w.cache_type_k = t; }, "Type of K in the cache (-ctk) [f16]",
+      "TYPE");
+  value_option<TensorType>(
+      app, k_how, "--cache-type-v", cache_type, [&w](auto t) { w.cache_type_v = t; }, "Type of V in the cache (-ctv) [f16]",
+      "TYPE");
+  value_option<FlashAttention>(
+      app, k_how, "--flash-attn", one_of<FlashAttention>(parse_flash_attention, "a setting", "auto, on, off"),
+      [&w](auto f) { w.flash_attn = f; }, "Flash attention (-fa): auto, on or off", "WHEN");
+  value_option<std::int32_t>(
+      app, k_how, "--gpu-layers,--n-gpu-layers", parse_layers,
+      [&p](auto n) { n == -2 ? p.n_gpu_layers.reset() : void(p.n_gpu_layers = n); },
+      "Layers on GPUs (-ngl): auto, all or N [auto]", "N");
+  app.add_flag_callback(
+         "--cpu-moe", [&p] { p.n_cpu_moe = UINT32_MAX; }, "All experts in RAM (-cmoe)")
+      ->group(k_how);
+  count(
+      "--n-cpu-moe", 0, [&p](auto n) { p.n_cpu_moe = n; }, "Experts of the first N layers in RAM (-ncmoe)");
+  app.add_flag_callback(
+         "--no-kv-offload", [&w] { w.offload_kqv = false; }, "Cache in RAM (-nkvo)")
+      ->group(k_how);
   flag(app, k_how, "--swa-full", w.swa_full, "Full-size cache for sliding windows");
-  count("--outputs", 0, [&w](auto n) { w.n_outputs_max = n; }, "Rows of logits per micro-batch [as many as it has]");
-  value_option<std::vector<double>>(app, k_how, "--tensor-split", parse_shares, [&p](auto s) { p.tensor_split = std::move(s); },
-                                    "Shares of the GPUs (-ts), such as 3,1", "LIST");
-  value_option<Runtime>(app, k_how, "--runtime", one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio"),
-                        [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama or lm-studio", "NAME");
-  value_option<Backend>(app, k_how, "--backend", one_of<Backend>(parse_backend, "a backend", "cpu, cuda, vulkan, rocm, metal"),
-                        [&p](auto b) { p.backend = b; }, "cpu, cuda, vulkan, rocm or metal", "NAME");
+  count(
+      "--outputs", 0, [&w](auto n) { w.n_outputs_max = n; }, "Rows of logits per micro-batch [as many as it has]");
+  value_option<std::vector<double>>(
+      app, k_how, "--tensor-split", parse_shares, [&p](auto s) { p.tensor_split = std::move(s); },
+      "Shares of the GPUs (-ts), such as 3,1", "LIST");
+  value_option<Runtime>(
+      app, k_how, "--runtime", one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio"),
+      [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama or lm-studio", "NAME");
+  value_option<Backend>(
+      app, k_how, "--backend", one_of<Backend>(parse_backend, "a backend", "cpu, cuda, vulkan, rocm, metal"),
+      [&p](auto b) { p.backend = b; }, "cpu, cuda, vulkan, rocm or metal", "NAME");
 }
 
 void add_machine(CLI::App& app, Options& o)
@@ -259,48 +282,69 @@ void add_machine(CLI::App& app, Options& o)
   const auto size = [&](const char* flags, std::function<void(Bytes)> set, const char* help) {
     value_option<Bytes>(app, k_machine, flags, parse_size, std::move(set), help, "SIZE");
   };
-  app.add_option("--hardware", m.hardware, "A profile of `canirun probe --json`; - is stdin")->group(k_machine)->type_name("FILE");
+  app.add_option("--hardware", m.hardware, "A profile of `canirun probe --json`; - is stdin")
+      ->group(k_machine)
+      ->type_name("FILE");
   strings(app, k_machine, "--gpu", m.gpus, "This card instead (repeat for several): \"RTX 4090\", \"M3 Max:64G\"", "NAME");
-  size("--vram", [&m](auto b) { m.vram = b; }, "Memory of each GPU; 24G = 24GiB (2^30), 24GB is 24*10^9");
-  size("--ram", [&m](auto b) { m.ram = b; }, "Memory of the machine");
+  size(
+      "--vram", [&m](auto b) { m.vram = b; }, "Memory of each GPU; 24G = 24GiB (2^30), 24GB is 24*10^9");
+  size(
+      "--ram", [&m](auto b) { m.ram = b; }, "Memory of the machine");
   flag(app, k_machine, "--no-gpu", m.no_gpu, "As if there were no GPU");
   const auto bandwidth = [&](const char* flags, std::function<void(BytesPerSecond)> set, const char* help) {
     value_option<BytesPerSecond>(app, k_machine, flags, parse_bandwidth, std::move(set), help, "GB/s");
   };
-  bandwidth("--gpu-bandwidth", [&m](auto b) { m.gpu_bandwidth = b; }, "Memory bandwidth of each GPU");
-  bandwidth("--ram-bandwidth", [&m](auto b) { m.ram_bandwidth = b; }, "Memory bandwidth of the machine");
-  value_option<std::uint32_t>(app, k_machine, "--cores", count_from(1), [&m](auto n) { m.cores = n; }, "Processor cores", "N");
-  value_option<BudgetKind>(app, k_machine, "--budget", one_of<BudgetKind>(parse_budget_kind, "a budget", "capacity, free"),
-                           [&o](auto b) { o.question.budget = b; }, "Memory that counts: capacity, or what is free now [capacity]", "KIND");
-  size("--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
+  bandwidth(
+      "--gpu-bandwidth", [&m](auto b) { m.gpu_bandwidth = b; }, "Memory bandwidth of each GPU");
+  bandwidth(
+      "--ram-bandwidth", [&m](auto b) { m.ram_bandwidth = b; }, "Memory bandwidth of the machine");
+  value_option<std::uint32_t>(
+      app, k_machine, "--cores", count_from(1), [&m](auto n) { m.cores = n; }, "Processor cores", "N");
+  value_option<BudgetKind>(
+      app, k_machine, "--budget", one_of<BudgetKind>(parse_budget_kind, "a budget", "capacity, free"),
+      [&o](auto b) { o.question.budget = b; }, "Memory that counts: capacity, or what is free now [capacity]", "KIND");
+  size(
+      "--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
   flag(app, k_machine, "--measure", m.measure, "Measure the bandwidth of RAM and GPUs; later runs use it");
-  value_option<std::uint32_t>(app, k_machine, "--probe-timeout", count_from(1),
-                              [&m](auto n) { m.probe_timeout = std::chrono::milliseconds(n); }, "Wait so long for a driver [2000]", "MS");
+  value_option<std::uint32_t>(
+      app, k_machine, "--probe-timeout", count_from(1), [&m](auto n) { m.probe_timeout = std::chrono::milliseconds(n); },
+      "Wait so long for a driver [2000]", "MS");
 }
 
 void add_requirements(CLI::App& app, Options& o)
 {
   auto& r = o.requirements;
-  value_option<Letter>(app, k_requirements, "--min-grade", one_of<Letter>(parse_letter, "a grade", "S, A, B, C, D, F"),
-                       [&r](auto l) { r.min_grade = l; }, "At least this grade", "GRADE");
-  value_option<double>(app, k_requirements, "--min-speed", parse_rate, [&r](auto t) { r.min_speed = t; }, "At least so many generated tokens a second", "TPS");
-  value_option<std::uint32_t>(app, k_requirements, "--min-ctx", parse_tokens, [&r](auto n) { r.min_ctx = n; }, "At least this context fits", "N");
-  value_option<Goal>(app, k_requirements, "--goal", one_of<Goal>(parse_goal, "a goal", "quality, speed, context, users"), [&o](auto g) { o.goal = g; },
-                     "plan: the best settings here for quality, speed, context or users", "GOAL");
+  value_option<Letter>(
+      app, k_requirements, "--min-grade", one_of<Letter>(parse_letter, "a grade", "S, A, B, C, D, F"),
+      [&r](auto l) { r.min_grade = l; }, "At least this grade", "GRADE");
+  value_option<double>(
+      app, k_requirements, "--min-speed", parse_rate, [&r](auto t) { r.min_speed = t; },
+      "At least so many generated tokens a second", "TPS");
+  value_option<std::uint32_t>(
+      app, k_requirements, "--min-ctx", parse_tokens, [&r](auto n) { r.min_ctx = n; }, "At least this context fits", "N");
+  value_option<Goal>(
+      app, k_requirements, "--goal", one_of<Goal>(parse_goal, "a goal", "quality, speed, context, users"),
+      [&o](auto g) { o.goal = g; }, "plan: the best settings here for quality, speed, context or users", "GOAL");
 }
 
 void add_output(CLI::App& app, Options& o)
 {
-  app.add_flag_callback("--json", [&o] { o.format = "json"; }, "Same as --format json")->group(k_output);
+  app.add_flag_callback(
+         "--json", [&o] { o.format = "json"; }, "Same as --format json")
+      ->group(k_output);
   static const auto format_help = fmt::format("{}", fmt::join(format_names(), ", "));
-  value_option<std::string>(app, k_output, "--format", parse_format, [&o](auto f) { o.format = std::move(f); }, format_help.c_str(), "NAME");
+  value_option<std::string>(
+      app, k_output, "--format", parse_format, [&o](auto f) { o.format = std::move(f); }, format_help.c_str(), "NAME");
   app.add_option("-o,--output", o.output, "Write to FILE, whole or not at all; - is stdout")->group(k_output)->type_name("FILE");
   flag(app, k_output, "--explain", o.explain, "Each part of the memory, the speed and the grade, with its figures");
-  value_option<std::string>(app, k_output, "--sort", parse_sort, [&o](auto k) { o.sort = std::move(k); },
-                            "grade, speed, memory, params, context, name or release [grade]", "KEY");
-  value_option<std::uint32_t>(app, k_output, "-n,--limit", count_from(1), [&o](auto n) { o.limit = n; }, "At most N models", "N");
-  value_option<ColourChoice>(app, k_output, "--color", one_of<ColourChoice>(parse_colour, "a choice", "auto, always, never"),
-                             [&o](auto c) { o.colour = c; }, "auto, always or never", "WHEN");
+  value_option<std::string>(
+      app, k_output, "--sort", parse_sort, [&o](auto k) { o.sort = std::move(k); },
+      "grade, speed, memory, params, context, name or release [grade]", "KEY");
+  value_option<std::uint32_t>(
+      app, k_output, "-n,--limit", count_from(1), [&o](auto n) { o.limit = n; }, "At most N models", "N");
+  value_option<ColourChoice>(
+      app, k_output, "--color", one_of<ColourChoice>(parse_colour, "a choice", "auto, always, never"),
+      [&o](auto c) { o.colour = c; }, "auto, always or never", "WHEN");
   flag(app, k_output, "--plain", o.plain, "Tab-separated lines without decoration");
   flag(app, k_output, "--ids", o.ids, "models, gpus: only the ids, one a line");
   flag(app, k_output, "--quiet", o.quiet, "No notes; with check nothing at all");
@@ -327,8 +371,12 @@ void add_everything(CLI::App& app, Options& o)
   add_machine(app, o);
   add_requirements(app, o);
   add_output(app, o);
-  app.add_flag_callback("-h", [&o] { o.help = Help::brief; }, "Short help")->group(k_other);
-  app.add_flag_callback("--help", [&o] { o.help = Help::full; }, "This help")->group(k_other);
+  app.add_flag_callback(
+         "-h", [&o] { o.help = Help::brief; }, "Short help")
+      ->group(k_other);
+  app.add_flag_callback(
+         "--help", [&o] { o.help = Help::full; }, "This help")
+      ->group(k_other);
   flag(app, k_other, "-V,--version", o.version, "Version");
 }
 
@@ -369,9 +417,9 @@ std::vector<std::string> expand_llama_flags(std::span<const std::string> argumen
     std::string_view flag, option;
   };
   // Source: llama.cpp common/arg.cpp.
-  constexpr std::array flags{Flag{"-ngl", "--gpu-layers"},    Flag{"-ctk", "--cache-type-k"}, Flag{"-ctv", "--cache-type-v"},
-                             Flag{"-fa", "--flash-attn"},     Flag{"-np", "--parallel"},      Flag{"-ub", "--ubatch"},
-                             Flag{"-cmoe", "--cpu-moe"},      Flag{"-ncmoe", "--n-cpu-moe"},  Flag{"-ts", "--tensor-split"},
+  constexpr std::array flags{Flag{"-ngl", "--gpu-layers"},     Flag{"-ctk", "--cache-type-k"}, Flag{"-ctv", "--cache-type-v"},
+                             Flag{"-fa", "--flash-attn"},      Flag{"-np", "--parallel"},      Flag{"-ub", "--ubatch"},
+                             Flag{"-cmoe", "--cpu-moe"},       Flag{"-ncmoe", "--n-cpu-moe"},  Flag{"-ts", "--tensor-split"},
                              Flag{"-nkvo", "--no-kv-offload"}, Flag{"-kvu", "--kv-unified"}};
   std::vector<std::string> out;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -415,17 +463,19 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
     if (!extra.starts_with('-') || extra == "-") continue;
     const auto flag_name = extra.substr(0, extra.find('='));
     const auto near = nearest_name(flag_name, option_names(app));
-    return fail(ErrorKind::invalid_argument, fmt::format("no option is called '{}'; {}", flag_name,
-                                                         near.empty() ? "`canirun --help` lists all" : fmt::format("did you mean '{}'?", near)));
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("no option is called '{}'; {}", flag_name,
+                            near.empty() ? "`canirun --help` lists all" : fmt::format("did you mean '{}'?", near)));
   }
   if (o.help != Help::none || o.version) return o;
   for (const auto* option : app.get_options()) {
     if (option->count() == 0 || option->get_lnames().empty()) continue;
     const auto option_name = "--" + option->get_lnames().front();
     if (!takes_group(o.command, option->get_group(), option_name)) {
-      return fail(ErrorKind::invalid_argument, fmt::format("{} does not take {}; `canirun {} --help` lists what it takes",
-                                                           o.command == Command::grade ? "grading" : fmt::format("`canirun {}`", command_name(o.command)),
-                                                           option_name, command_name(o.command)));
+      return fail(ErrorKind::invalid_argument,
+                  fmt::format("{} does not take {}; `canirun {} --help` lists what it takes",
+                              o.command == Command::grade ? "grading" : fmt::format("`canirun {}`", command_name(o.command)),
+                              option_name, command_name(o.command)));
     }
   }
   return o;
@@ -464,7 +514,9 @@ std::string full_help(Command command)
   std::string out;
   if (command == Command::grade) {
     out = "Tells which AI models this machine can run, how well, and why.\n\nusage: canirun [MODEL...] [options]\n";
-    out += "\nMODEL is a name of the catalogue (canirun models), a .gguf file, a Hugging Face config.json or its folder.\n\nCommands\n";
+    out +=
+        "\nMODEL is a name of the catalogue (canirun models), a .gguf file, a Hugging Face config.json or its "
+        "folder.\n\nCommands\n";
     for (const auto& info : k_commands) out += fmt::format("  {:<12} {}\n", info.name, info.help);
   } else {
     const auto found = std::ranges::find(k_commands, command, &CommandInfo::command);
@@ -486,12 +538,14 @@ std::string full_help(Command command)
     if (!lines.empty()) out += fmt::format("\n{}\n{}", group, lines);
   }
   if (command == Command::grade) {
-    out += "\nExamples\n  canirun llama-3.1-8b --gpu \"RTX 3060\" --ctx 32k\n  canirun --task code --json\n"
-           "  canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16384\n"
-           "  canirun plan llama-2-70b --min-grade B --min-speed 20\n  canirun plan llama-3.1-8b --goal context\n";
+    out +=
+        "\nExamples\n  canirun llama-3.1-8b --gpu \"RTX 3060\" --ctx 32k\n  canirun --task code --json\n"
+        "  canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16384\n"
+        "  canirun plan llama-2-70b --min-grade B --min-speed 20\n  canirun plan llama-3.1-8b --goal context\n";
   }
-  out += "\nExit status: 0 done, 1 a requirement is not met, 2 the question was wrong, 3 the machine could not be\n"
-         "examined or output could not be written.\n";
+  out +=
+      "\nExit status: 0 done, 1 a requirement is not met, 2 the question was wrong, 3 the machine could not be\n"
+      "examined or output could not be written.\n";
   return out;
 }
 

@@ -50,7 +50,8 @@ std::string gpu_argument(const PlannedMachine& m)
 {
   if (m.count == 0) return "";
   const auto& gpu = m.hardware.gpus.front();
-  return fmt::format("{}{}:{:g}G", m.count > 1 ? fmt::format("{}x ", m.count) : "", gpu.name, to_gib(gpu.memory_total->bytes()).value);
+  return fmt::format("{}{}:{:g}G", m.count > 1 ? fmt::format("{}x ", m.count) : "", gpu.name,
+                     to_gib(gpu.memory_total->bytes()).value);
 }
 
 template <typename T>
@@ -80,8 +81,10 @@ json plan_json(const HardwarePlan& plan)
   for (const auto& m : plan.machines) machines.push_back(machine_json(m));
   const auto bytes = [](const std::optional<Bytes>& b) { return b ? json(b->count) : json(nullptr); };
   return {{"quant", name(plan.quant)},
-          {"least", {{"vram_bytes", bytes(plan.least.vram)}, {"ram_bytes", bytes(plan.least.ram)},
-                     {"bandwidth_bytes_per_s", value_or_null(plan.least.bandwidth)}}},
+          {"least",
+           {{"vram_bytes", bytes(plan.least.vram)},
+            {"ram_bytes", bytes(plan.least.ram)},
+            {"bandwidth_bytes_per_s", value_or_null(plan.least.bandwidth)}}},
           {"machines", std::move(machines)}};
 }
 
@@ -103,13 +106,16 @@ std::string plan_text(const HardwarePlan& plan, const Options& o, const Style& s
   const auto add = [&](const PlannedMachine& m) {
     auto label = m.name;
     if (const auto at = label.find("×"); at != std::string::npos) label.replace(at, std::string_view("×").size(), style.times());
-    table.add({{std::string(name(m.grade.letter)), m.grade.letter}, {clean(label, !style.unicode)},
-               {m.count > 0 ? size_text(m.vram) : std::string(style.dash())}, {m.tokens_per_second ? rate_text(*m.tokens_per_second) : "?"},
+    table.add({{std::string(name(m.grade.letter)), m.grade.letter},
+               {clean(label, !style.unicode)},
+               {m.count > 0 ? size_text(m.vram) : std::string(style.dash())},
+               {m.tokens_per_second ? rate_text(*m.tokens_per_second) : "?"},
                {fmt::format("{:.0f} %", 100 * m.headroom)}});
   };
   for (std::size_t i = 0; i < shown; ++i) add(plan.machines[i]);
   out += table.text(style, width);
-  if (shown < plan.machines.size()) out += fmt::format("{} more; -n {} or --json lists them\n", plan.machines.size() - shown, plan.machines.size());
+  if (shown < plan.machines.size())
+    out += fmt::format("{} more; -n {} or --json lists them\n", plan.machines.size() - shown, plan.machines.size());
   return out;
 }
 
@@ -142,7 +148,8 @@ Result<int> run_goal(const Options& o, const Environment& env, const AskedModel&
     model.grade.reset();
     model.best.reset();
     model.quants.clear();
-    model.notes = {fmt::format("no settings reach grade {}{} on this machine; `canirun plan {}` says what would", name(requirement.min_grade),
+    model.notes = {fmt::format("no settings reach grade {}{} on this machine; `canirun plan {}` says what would",
+                               name(requirement.min_grade),
                                requirement.min_speed ? fmt::format(" and {:g} t/s", *requirement.min_speed) : "", model.id)};
   }
   std::vector<ModelReport> models;
@@ -154,22 +161,27 @@ Result<int> run_goal(const Options& o, const Environment& env, const AskedModel&
 
 Result<int> run_plan(const Options& o, const Environment& env)
 {
-  if (o.words.size() != 1) return fail(ErrorKind::invalid_argument, "plan needs one model, as in `canirun plan llama-3.1-70b --min-grade B`");
+  if (o.words.size() != 1)
+    return fail(ErrorKind::invalid_argument, "plan needs one model, as in `canirun plan llama-3.1-70b --min-grade B`");
   if (!o.goal && o.format != "table" && o.format != "json") {
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun plan` has the formats table and json, not {}", o.format));
   }
   const auto& stated = o.question.placement;
   if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {
-    return fail(ErrorKind::invalid_argument, "plan puts everything on the cards: --gpu-layers, --cpu-moe, --tensor-split and --backend need --goal");
+    return fail(ErrorKind::invalid_argument,
+                "plan puts everything on the cards: --gpu-layers, --cpu-moe, --tensor-split and --backend need --goal");
   }
-  const auto catalogue = load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
+  const auto catalogue =
+      load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);
   if (!set) return tl::unexpected(set.error());
-  if (set->subjects.size() != 1) return fail(ErrorKind::invalid_argument, fmt::format("plan needs one model and {} has several", o.words.front()));
+  if (set->subjects.size() != 1)
+    return fail(ErrorKind::invalid_argument, fmt::format("plan needs one model and {} has several", o.words.front()));
   const auto& subject = set->subjects.front();
   const auto& spec = *subject.spec;
-  if (const auto why = unplannable(spec)) return fail(ErrorKind::invalid_argument, fmt::format("{} cannot be planned: {}", o.words.front(), *why));
+  if (const auto why = unplannable(spec))
+    return fail(ErrorKind::invalid_argument, fmt::format("{} cannot be planned: {}", o.words.front(), *why));
   const auto table = load_gpu_table(env.data, {});
   if (!table) return tl::unexpected(table.error());
   const auto hardware = machine_of(o.machine, env, *table);
@@ -199,21 +211,24 @@ Result<int> run_plan(const Options& o, const Environment& env)
   if (o.format == "json") {
     json all = json::array();
     for (const auto& plan : plans) all.push_back(plan_json(plan));
-    const json document{{"schema", "canirun.plan/1"},
-                        {"canirun", CANIRUN_VERSION},
-                        {"model", spec.id},
-                        {"name", spec.name},
-                        {"n_ctx", n_ctx},
-                        {"requirement", {{"min_grade", name(requirement.min_grade)}, {"min_tps", value_or_null(requirement.min_speed)}}},
-                        {"plans", std::move(all)}};
+    const json document{
+        {"schema", "canirun.plan/1"},
+        {"canirun", CANIRUN_VERSION},
+        {"model", spec.id},
+        {"name", spec.name},
+        {"n_ctx", n_ctx},
+        {"requirement", {{"min_grade", name(requirement.min_grade)}, {"min_tps", value_or_null(requirement.min_speed)}}},
+        {"plans", std::move(all)}};
     return emit(document.dump(2, ' ', false, json::error_handler_t::replace) + "\n", o, none ? k_not_met : k_done);
   }
   if (o.plain) return emit(plan_plain(plans), o, none ? k_not_met : k_done);
   const auto view = render_options(o, env, false);
   const Style style(view);
-  auto out = cut(fmt::format("{}{}{} tokens of context{}at least grade {}{}", clean(spec.name, !style.unicode), style.dot(), n_ctx, style.dot(),
-                             name(requirement.min_grade), requirement.min_speed ? fmt::format(" and {:g} t/s", *requirement.min_speed) : ""),
-                 view.width, style.ellipsis()) + "\n";
+  auto out = cut(fmt::format("{}{}{} tokens of context{}at least grade {}{}", clean(spec.name, !style.unicode), style.dot(),
+                             n_ctx, style.dot(), name(requirement.min_grade),
+                             requirement.min_speed ? fmt::format(" and {:g} t/s", *requirement.min_speed) : ""),
+                 view.width, style.ellipsis()) +
+             "\n";
   for (const auto& plan : plans) out += "\n" + plan_text(plan, o, style, view.width);
   return emit(out, o, none ? k_not_met : k_done);
 }

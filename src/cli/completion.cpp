@@ -39,7 +39,8 @@ _canirun() {{
   fi
 }}
 complete -F _canirun canirun
-)sh", all, fmt::join(command_names(), "\\n"));
+)sh",
+                     all, fmt::join(command_names(), "\\n"));
 }
 
 /// A description inside zsh's brackets and fish's quotes.
@@ -55,8 +56,8 @@ std::string zsh(const std::vector<FlagInfo>& flags)
   for (const auto& f : flags) {
     const auto help = without(f.help, "[]:'\"`");
     for (const auto& n : words_of(f.names)) {
-      const std::string_view action = !f.takes_value        ? ""
-                                      : n == "--gpu"         ? ":GPU:_canirun_gpus"
+      const std::string_view action = !f.takes_value ? ""
+                                      : n == "--gpu" ? ":GPU:_canirun_gpus"
                                       : n == "--hardware" || n == "--models" || n == "-o" || n == "--output" ? ":file:_files"
                                                                                                              : ":value: ";
       specs += fmt::format("    '*{}[{}]{}' \\\n", n, help, action);
@@ -77,7 +78,8 @@ _canirun() {{
 {}    '*:model:_canirun_models'
 }}
 _canirun "$@"
-)sh", fmt::join(command_names(), " "), specs);
+)sh",
+                     fmt::join(command_names(), " "), specs);
 }
 
 std::string fish(const std::vector<FlagInfo>& flags)
@@ -88,7 +90,8 @@ std::string fish(const std::vector<FlagInfo>& flags)
   for (const auto& f : flags) {
     out += "complete -c canirun";
     for (const auto& n : words_of(f.names)) out += n.starts_with("--") ? " -l " + n.substr(2) : " -s " + n.substr(1);
-    if (f.takes_value) out += f.names.find("--gpu") == 0 && f.names == "--gpu" ? " -x -a '(canirun gpus --ids 2>/dev/null)'" : " -r";
+    if (f.takes_value)
+      out += f.names.find("--gpu") == 0 && f.names == "--gpu" ? " -x -a '(canirun gpus --ids 2>/dev/null)'" : " -r";
     out += fmt::format(" -d '{}'\n", without(f.help, "'\\"));
   }
   return out;

@@ -16,11 +16,11 @@ struct Environment {
   std::string sysroot = "/";  ///< CANIRUN_SYSROOT.
   bool stdout_is_terminal = false;
   bool stderr_is_terminal = false;
-  bool no_color = false;      ///< NO_COLOR, not empty.
-  bool force_color = false;   ///< FORCE_COLOR, not empty and not "0".
+  bool no_color = false;     ///< NO_COLOR, not empty.
+  bool force_color = false;  ///< FORCE_COLOR, not empty and not "0".
   std::string term;
-  std::string locale;         ///< LC_ALL, else LC_CTYPE, else LANG.
-  std::uint32_t width = 80;   ///< COLUMNS, else the terminal's, else 80.
+  std::string locale;        ///< LC_ALL, else LC_CTYPE, else LANG.
+  std::uint32_t width = 80;  ///< COLUMNS, else the terminal's, else 80.
 };
 
 Environment read_environment();

@@ -26,7 +26,8 @@ double sort_value(const ModelReport& m, std::string_view key)
 
 }  // namespace
 
-std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, const HardwareProfile& hardware, const Question& question)
+std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, const HardwareProfile& hardware,
+                                      const Question& question)
 {
   std::vector<ModelReport> reports(subjects.size());
   std::atomic<std::size_t> next{0};

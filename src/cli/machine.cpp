@@ -92,7 +92,8 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
     if (options.gpu_bandwidth) gpu.bandwidth = stated(options.gpu_bandwidth->value, "B/s", "--gpu-bandwidth");
   }
   if (options.vram && profile.gpus.empty()) {
-    return fail(ErrorKind::invalid_argument, "--vram needs a GPU and there is none; name one with --gpu, as in --gpu \"RTX 4090\"");
+    return fail(ErrorKind::invalid_argument,
+                "--vram needs a GPU and there is none; name one with --gpu, as in --gpu \"RTX 4090\"");
   }
   if (options.cores) {
     profile.cpu.usable_cores = profile.cpu.physical_cores = options.cores;

@@ -71,9 +71,11 @@ int run(std::span<const std::string> arguments)
     const auto status = options ? dispatch(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
     if (status) return *status;
     const auto& error = status.error();
-    return report_error(name(error.kind), error.message, json, error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
+    return report_error(name(error.kind), error.message, json,
+                        error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
   } catch (const std::exception& e) {
-    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), json, k_cannot);
+    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), json,
+                        k_cannot);
   }
 }
 
@@ -86,6 +88,7 @@ int main(int argc, char** argv)
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is seen by write()
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   constexpr std::string_view k_child = "--probe-child=";
-  if (arguments.size() == 1 && arguments[0].starts_with(k_child)) return canirun::run_probe_child(arguments[0].substr(k_child.size()));
+  if (arguments.size() == 1 && arguments[0].starts_with(k_child))
+    return canirun::run_probe_child(arguments[0].substr(k_child.size()));
   return canirun::run(arguments);
 }

@@ -43,20 +43,24 @@ Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
     return std::ranges::any_of(names, [&](const std::string& n) { return fold(n) == fold(wanted); });
   };
   for (const auto& t : s.tasks) {
-    if (!known(tasks, t)) return fail(ErrorKind::not_found, fmt::format("no model is for the task '{}'; choose one of {}", t, fmt::join(tasks, ", ")));
+    if (!known(tasks, t))
+      return fail(ErrorKind::not_found,
+                  fmt::format("no model is for the task '{}'; choose one of {}", t, fmt::join(tasks, ", ")));
   }
   for (const auto& f : s.families) {
     if (known(families, f)) continue;
     const std::vector<std::string> names(families.begin(), families.end());
     const auto near = nearest_name(f, names);
-    return fail(ErrorKind::not_found, fmt::format("no model is of the family '{}'{}", f, near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+    return fail(ErrorKind::not_found, fmt::format("no model is of the family '{}'{}", f,
+                                                  near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
   return {};
 }
 
 bool is_file_name(const std::string& word)
 {
-  return word.ends_with(".gguf") || word.ends_with(".GGUF") || word.ends_with(".json") || word.starts_with("./") || word.starts_with("../") || word.starts_with("/");
+  return word.ends_with(".gguf") || word.ends_with(".GGUF") || word.ends_with(".json") || word.starts_with("./") ||
+         word.starts_with("../") || word.starts_with("/");
 }
 
 /// The models of a catalogue file of the user's own; none when it is another kind of file.
@@ -118,13 +122,15 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
       auto spec = read_model_file(word);
       if (!spec) return tl::unexpected(spec.error());
       set.files.push_back(std::make_unique<ModelSpec>(std::move(*spec)));
-      set.subjects.push_back({set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}}});
+      set.subjects.push_back(
+          {set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}}});
       continue;
     }
     const auto entry = find_entry(word, catalogue);
     if (!entry) return tl::unexpected(entry.error());
     const auto* spec = &(*entry)->spec;
-    if (std::ranges::find(set.subjects, spec, &AskedModel::spec) == set.subjects.end()) set.subjects.push_back({spec, (*entry)->facts});
+    if (std::ranges::find(set.subjects, spec, &AskedModel::spec) == set.subjects.end())
+      set.subjects.push_back({spec, (*entry)->facts});
   }
   if (!words.empty() && !selection.any()) return set;
   if (auto known = check_selection(selection, catalogue); !known) return tl::unexpected(known.error());
@@ -137,7 +143,8 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
     // The list of a machine is for choosing: what cannot be graded and what has a successor is in --all.
     if (!selection.any() && (superseded.contains(e.spec.id) || e.spec.kind != ModelKind::text)) continue;
     if (!selected(e, selection)) continue;
-    if (std::ranges::find(set.subjects, &e.spec, &AskedModel::spec) == set.subjects.end()) set.subjects.push_back({&e.spec, e.facts});
+    if (std::ranges::find(set.subjects, &e.spec, &AskedModel::spec) == set.subjects.end())
+      set.subjects.push_back({&e.spec, e.facts});
   }
   return set;
 }

@@ -83,7 +83,7 @@ std::string resolve_links(const std::string& path)
 Result<void> write_output(std::string_view text, const std::string& path)
 {
   if (path.empty() || path == "-") return write_direct(STDOUT_FILENO, text, "standard output");
-  struct stat old{};
+  struct stat old {};
   const bool exists = stat(path.c_str(), &old) == 0;
   if (exists && S_ISDIR(old.st_mode)) return cannot_write(path, EISDIR);
   if (exists && !S_ISREG(old.st_mode)) return write_device(path, text);

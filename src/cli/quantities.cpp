@@ -61,7 +61,8 @@ std::optional<double> factor_of(const std::array<Unit, N>& units, std::string_vi
 
 Result<Bytes> parse_size(std::string_view text)
 {
-  const auto bad = fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a size; write 24G or 24GiB (2^30 bytes each) or 24GB (10^9)", text));
+  const auto bad = fail(ErrorKind::invalid_argument,
+                        fmt::format("'{}' is not a size; write 24G or 24GiB (2^30 bytes each) or 24GB (10^9)", text));
   const auto q = split(text);
   if (!q) return bad;
   auto factor = factor_of(k_sizes, q->unit);

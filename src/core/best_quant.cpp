@@ -25,7 +25,8 @@ BitsPerWeight usable_bits(std::span<const QuantChoice> rows, std::size_t q4_k_m)
 std::optional<std::size_t> best_quant(std::span<const QuantChoice> rows)
 {
   BitsPerWeight least{0};
-  if (const auto q4_k_m = row_of(rows, FileType::Q4_K_M); q4_k_m && rows[*q4_k_m].letter >= Letter::C) least = usable_bits(rows, *q4_k_m);
+  if (const auto q4_k_m = row_of(rows, FileType::Q4_K_M); q4_k_m && rows[*q4_k_m].letter >= Letter::C)
+    least = usable_bits(rows, *q4_k_m);
 
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -67,9 +67,8 @@ Bytes host_budget(const HardwareProfile& hardware, const Question& question)
 
 Bytes gpu_budget(const Gpu& gpu, const HardwareProfile& hardware, const Question& question)
 {
-  const auto capacity = gpu.unified_memory
-                            ? std::min(unified_limit(gpu), host_budget(hardware, question) + own_memory(gpu))
-                            : discrete_capacity(gpu, question);
+  const auto capacity = gpu.unified_memory ? std::min(unified_limit(gpu), host_budget(hardware, question) + own_memory(gpu))
+                                           : discrete_capacity(gpu, question);
   if (question.budget == BudgetKind::capacity || !gpu.memory_free) return capacity;
   return std::min(capacity, saturating_sub(gpu.memory_free->bytes(), question.reserve.value_or(Bytes{0})));
 }

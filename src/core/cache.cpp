@@ -12,7 +12,7 @@ namespace {
 bool has_no_memory(const ModelSpec& model)
 {
   constexpr std::array<std::string_view, 14> none{
-      "bert",      "jina-bert-v2", "jina-bert-v3",    "nomic-bert", "nomic-bert-moe", "neo-bert",  "eurobert",
+      "bert",        "jina-bert-v2",     "jina-bert-v3",    "nomic-bert", "nomic-bert-moe", "neo-bert",  "eurobert",
       "modern-bert", "wavtokenizer-dec", "gemma-embedding", "dream",      "llada",          "llada-moe", "rnd1"};
   return std::ranges::find(none, model.arch) != none.end();
 }
@@ -47,8 +47,8 @@ struct Layout {
   TensorType type_v = TensorType::f16;
 };
 
-void add_kv(std::vector<CacheTensor>& out, const Layout& at, std::uint32_t il, bool swa, std::uint64_t width_k, std::uint64_t width_v,
-            bool with_v, CacheKind k = CacheKind::k, CacheKind v = CacheKind::v)
+void add_kv(std::vector<CacheTensor>& out, const Layout& at, std::uint32_t il, bool swa, std::uint64_t width_k,
+            std::uint64_t width_v, bool with_v, CacheKind k = CacheKind::k, CacheKind v = CacheKind::v)
 {
   out.push_back({.kind = k, .layer = il, .swa = swa, .type = at.type_k, .ne = {width_k, at.cells, at.streams}});
   if (with_v) out.push_back({.kind = v, .layer = il, .swa = swa, .type = at.type_v, .ne = {width_v, at.cells, at.streams}});

@@ -12,7 +12,8 @@ namespace {
 std::string shell_word(std::string_view text)
 {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-_./:,+@%=").find(c) != std::string_view::npos;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_./:,+@%=").find(c) != std::string_view::npos;
   };
   if (!text.empty() && std::ranges::all_of(text, plain)) return std::string(text);
   std::string quoted = "'";
@@ -26,9 +27,9 @@ std::string shell_word(std::string_view text)
 /// llama.cpp numbers the devices of each backend: CUDA0, Vulkan1, ROCm0; Metal has one.
 std::string device_name(const Placement& placement, const HardwareProfile& hardware, std::size_t gpu)
 {
-  const auto number = std::count_if(hardware.gpus.begin(), hardware.gpus.begin() + static_cast<std::ptrdiff_t>(gpu), [&](const Gpu& g) {
-    return g.type != GpuType::cpu && g.vendor == hardware.gpus[gpu].vendor;
-  });
+  const auto number =
+      std::count_if(hardware.gpus.begin(), hardware.gpus.begin() + static_cast<std::ptrdiff_t>(gpu),
+                    [&](const Gpu& g) { return g.type != GpuType::cpu && g.vendor == hardware.gpus[gpu].vendor; });
   switch (placement.backend) {
     case Backend::cuda: return fmt::format("CUDA{}", number);
     case Backend::rocm: return fmt::format("ROCm{}", number);
@@ -58,8 +59,8 @@ std::string llama_server_command(const CommandRequest& request)
   const auto& [model, file, workload, p, hardware] = request;
   const auto shape = resolve(workload, model);
   std::string line = fmt::format("llama-server -m {} -c {}", shell_word(file), shape.n_ctx);
-  const auto usable = static_cast<std::size_t>(
-      std::ranges::count_if(hardware.gpus, [](const Gpu& g) { return g.type != GpuType::cpu; }));
+  const auto usable =
+      static_cast<std::size_t>(std::ranges::count_if(hardware.gpus, [](const Gpu& g) { return g.type != GpuType::cpu; }));
   if (p.gpus.empty()) {
     if (usable > 0) line += " --device none";
   } else {

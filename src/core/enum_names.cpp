@@ -20,21 +20,28 @@ namespace {
 template <typename T, std::size_t N>
 using Names = std::array<std::pair<T, std::string_view>, N>;
 
-constexpr Names<Letter, 6> k_letters{{{Letter::F, "F"}, {Letter::D, "D"}, {Letter::C, "C"},
-                                      {Letter::B, "B"}, {Letter::A, "A"}, {Letter::S, "S"}}};
+constexpr Names<Letter, 6> k_letters{
+    {{Letter::F, "F"}, {Letter::D, "D"}, {Letter::C, "C"}, {Letter::B, "B"}, {Letter::A, "A"}, {Letter::S, "S"}}};
 constexpr Names<GradeLimit, 2> k_grade_limits{{{GradeLimit::memory, "memory"}, {GradeLimit::speed, "speed"}}};
-constexpr Names<Backend, 5> k_backends{{{Backend::cpu, "cpu"}, {Backend::cuda, "cuda"}, {Backend::vulkan, "vulkan"},
-                                        {Backend::rocm, "rocm"}, {Backend::metal, "metal"}}};
-constexpr Names<Placement::Mode, 4> k_modes{{{Placement::Mode::gpu, "gpu"}, {Placement::Mode::split, "split"},
-                                             {Placement::Mode::cpu, "cpu"}, {Placement::Mode::none, "none"}}};
+constexpr Names<Backend, 5> k_backends{{{Backend::cpu, "cpu"},
+                                        {Backend::cuda, "cuda"},
+                                        {Backend::vulkan, "vulkan"},
+                                        {Backend::rocm, "rocm"},
+                                        {Backend::metal, "metal"}}};
+constexpr Names<Placement::Mode, 4> k_modes{{{Placement::Mode::gpu, "gpu"},
+                                             {Placement::Mode::split, "split"},
+                                             {Placement::Mode::cpu, "cpu"},
+                                             {Placement::Mode::none, "none"}}};
 constexpr Names<SpeedLimit, 4> k_speed_limits{{{SpeedLimit::memory_bandwidth, "memory_bandwidth"},
                                                {SpeedLimit::compute, "compute"},
                                                {SpeedLimit::launch, "launch"},
                                                {SpeedLimit::transfer, "transfer"}}};
 constexpr Names<SpeedBasis, 3> k_speed_bases{
     {{SpeedBasis::table, "table"}, {SpeedBasis::measured, "measured"}, {SpeedBasis::assumed, "assumed"}}};
-constexpr Names<Runtime, 4> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"}, {Runtime::llama_server, "llama-server"},
-                                        {Runtime::ollama, "ollama"}, {Runtime::lm_studio, "lm-studio"}}};
+constexpr Names<Runtime, 4> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
+                                        {Runtime::llama_server, "llama-server"},
+                                        {Runtime::ollama, "ollama"},
+                                        {Runtime::lm_studio, "lm-studio"}}};
 constexpr Names<FlashAttention, 3> k_flash_attention{
     {{FlashAttention::automatic, "auto"}, {FlashAttention::on, "on"}, {FlashAttention::off, "off"}}};
 constexpr Names<BudgetKind, 2> k_budget_kinds{{{BudgetKind::capacity, "capacity"}, {BudgetKind::free, "free"}}};

@@ -37,7 +37,8 @@ std::vector<DeviceReport> device_reports(const Machine& machine, const Trial& tr
   std::vector<DeviceReport> devices;
   for (std::size_t i = 0; i < trial.placement.gpus.size(); ++i) {
     const auto gpu = trial.placement.gpus[i];
-    devices.push_back({fmt::format("gpu{}", gpu), machine.hardware->gpus[gpu].name, trial.memory.gpus[i], machine.gpu_budget[gpu]});
+    devices.push_back(
+        {fmt::format("gpu{}", gpu), machine.hardware->gpus[gpu].name, trial.memory.gpus[i], machine.gpu_budget[gpu]});
   }
   devices.push_back({"host", machine.hardware->cpu.model, trial.memory.host, trial.room.host_budget});
   return devices;
@@ -74,7 +75,8 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   return notes;
 }
 
-QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial, const Question& question)
+QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial,
+                       const Question& question)
 {
   QuantReport row;
   const auto& model = subject.model;
@@ -93,8 +95,8 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.max_ctx = max_context(subject, trial);
   row.notes = notes_of(subject, trial, question);
   if (trial.fits) {
-    row.command = llama_server_command(
-        {model, file_of(model, facts, quant), subject.workload, trial.placement, *subject.machine.hardware});
+    row.command =
+        llama_server_command({model, file_of(model, facts, quant), subject.workload, trial.placement, *subject.machine.hardware});
   }
   return row;
 }
@@ -118,14 +120,17 @@ ModelReport header(const ModelSpec& model, const ModelFacts& facts, const Worklo
   return report;
 }
 
-std::vector<std::string> model_notes(const ModelSpec& model, const ModelReport& report, const Machine& machine, const Question& question)
+std::vector<std::string> model_notes(const ModelSpec& model, const ModelReport& report, const Machine& machine,
+                                     const Question& question)
 {
   std::vector<std::string> notes;
   if (question.workload.n_ctx > 0 && model.n_ctx_train > 0 && question.workload.n_ctx > model.n_ctx_train) {
     notes.push_back(fmt::format("{} tokens of context are more than the {} it was trained on", report.n_ctx, model.n_ctx_train));
   }
-  if (machine.host_budget.count == 0) notes.push_back("no RAM may be used: its size is unknown (--ram) or the reserve takes all of it");
-  const bool stated = question.placement.n_gpu_layers.value_or(0) != 0 || question.placement.n_cpu_moe || !question.placement.tensor_split.empty();
+  if (machine.host_budget.count == 0)
+    notes.push_back("no RAM may be used: its size is unknown (--ram) or the reserve takes all of it");
+  const bool stated = question.placement.n_gpu_layers.value_or(0) != 0 || question.placement.n_cpu_moe ||
+                      !question.placement.tensor_split.empty();
   if (stated && machine.gpus.empty()) notes.push_back("there is no GPU to use: the stated placement has no effect");
   return notes;
 }

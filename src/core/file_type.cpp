@@ -73,8 +73,20 @@ constexpr std::array<FileType, k_rows.size()> k_all = [] {
 }();
 
 constexpr auto k_default = std::to_array<FileType>({
-    FileType::Q2_K, FileType::Q3_K_S, FileType::Q3_K_M, FileType::Q3_K_L, FileType::Q4_0, FileType::Q4_K_S, FileType::Q4_K_M,
-    FileType::Q5_0, FileType::Q5_K_S, FileType::Q5_K_M, FileType::Q6_K, FileType::Q8_0, FileType::BF16, FileType::F16,
+    FileType::Q2_K,
+    FileType::Q3_K_S,
+    FileType::Q3_K_M,
+    FileType::Q3_K_L,
+    FileType::Q4_0,
+    FileType::Q4_K_S,
+    FileType::Q4_K_M,
+    FileType::Q5_0,
+    FileType::Q5_K_S,
+    FileType::Q5_K_M,
+    FileType::Q6_K,
+    FileType::Q8_0,
+    FileType::BF16,
+    FileType::F16,
 });
 
 const Row& row(FileType type)

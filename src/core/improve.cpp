@@ -24,7 +24,10 @@ constexpr double k_bandwidth_most = 8e12;
 class Changes {
  public:
   Changes(const ModelSpec& model, FileType quant, const HardwareProfile& hardware, const Question& question)
-      : model_(model), plan_(plan_of(model, quant)), hardware_(hardware), question_(question),
+      : model_(model),
+        plan_(plan_of(model, quant)),
+        hardware_(hardware),
+        question_(question),
         now_(grade_row(model, plan_, hardware, question))
   {
   }
@@ -65,7 +68,8 @@ class Changes {
     auto question = question_;
     for (auto n_ctx = resolve(question.workload, model_).n_ctx / 2; n_ctx >= k_least_context; n_ctx /= 2) {
       question.workload.n_ctx = n_ctx;
-      const auto how = n_ctx % 1024 == 0 ? fmt::format("at {}k context", n_ctx / 1024) : fmt::format("at {} tokens of context", n_ctx);
+      const auto how =
+          n_ctx % 1024 == 0 ? fmt::format("at {}k context", n_ctx / 1024) : fmt::format("at {} tokens of context", n_ctx);
       if (auto found = improvement(Kind::context, graded(hardware_, question), how)) return found;
     }
     return std::nullopt;
@@ -76,7 +80,8 @@ class Changes {
     const auto largest = std::ranges::max_element(hardware_.gpus, {}, [](const Gpu& g) {
       return g.type == GpuType::discrete && !g.unified_memory && g.memory_total ? g.memory_total->value : 0.0;
     });
-    if (largest == hardware_.gpus.end() || largest->type != GpuType::discrete || largest->unified_memory || !largest->memory_total) {
+    if (largest == hardware_.gpus.end() || largest->type != GpuType::discrete || largest->unified_memory ||
+        !largest->memory_total) {
       return std::nullopt;
     }
     auto hardware = hardware_;
@@ -130,7 +135,7 @@ class Changes {
     }
     const auto gbs = static_cast<std::uint64_t>(high * k_bandwidth_step / 1e9);
     return improvement(Kind::bandwidth, with(high * k_bandwidth_step),
-                       !of_gpu ? fmt::format("with {} GB/s more from RAM", gbs)
+                       !of_gpu     ? fmt::format("with {} GB/s more from RAM", gbs)
                        : unified() ? fmt::format("with {} GB/s more of unified memory", gbs)
                                    : fmt::format("on a card with {} GB/s more", gbs));
   }
@@ -149,7 +154,8 @@ class Changes {
 
 }  // namespace
 
-std::optional<Improvement> smallest_change(const ModelSpec& model, FileType quant, const HardwareProfile& hardware, const Question& question)
+std::optional<Improvement> smallest_change(const ModelSpec& model, FileType quant, const HardwareProfile& hardware,
+                                           const Question& question)
 {
   if (unplannable(model)) return std::nullopt;
   return Changes(model, quant, hardware, question).smallest();

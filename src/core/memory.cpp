@@ -17,8 +17,8 @@ GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Wor
   return {flash_attn, compute_bytes(model, plan, workload, flash_attn, devices)};
 }
 
-MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices,
-                               const GraphBytes& graph)
+MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                               const ScheduleRequest& devices, const GraphBytes& graph)
 {
   const auto shape = resolve(workload, model);
   MemoryEstimate estimate;
@@ -40,7 +40,8 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, c
   return estimate;
 }
 
-MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement)
+MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                               const Placement& placement)
 {
   const auto devices = schedule_request(model, plan, workload, placement);
   return assemble_memory(model, plan, workload, devices, graph_bytes(model, plan, workload, devices));

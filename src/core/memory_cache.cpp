@@ -10,7 +10,11 @@ namespace {
 std::uint64_t kind_of(TensorType type)
 {
   switch (type) {
-    case TensorType::q4_0: case TensorType::q4_1: case TensorType::q5_0: case TensorType::q5_1: case TensorType::q8_0: return 1;
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+    case TensorType::q8_0: return 1;
     default: return traits(type).quantized ? 2 : 3 + static_cast<std::uint64_t>(type);
   }
 }
@@ -31,11 +35,12 @@ void MemoryCache::types_changed(const TensorPlan& plan)
 MemoryEstimate MemoryCache::estimate(const TensorPlan& plan, const Workload& workload, const Placement& placement)
 {
   const auto devices = schedule_request(model_, plan, workload, placement);
-  const bool one_place = placement.gpus.empty() || (devices.full_offload && std::ranges::count(devices.weight_host, 0) ==
-                                                                                 static_cast<std::ptrdiff_t>(devices.weight_host.size()));
+  const bool one_place = placement.gpus.empty() ||
+                         (devices.full_offload &&
+                          std::ranges::count(devices.weight_host, 0) == static_cast<std::ptrdiff_t>(devices.weight_host.size()));
   auto& graphs = one_place ? whole_ : split_;
-  Key key{workload.n_ctx, devices.backend, devices.n_gpus, devices.layer_device, placement.n_cpu_moe,
-          placement.gpus.empty() ? 0 : type_kinds_};
+  Key key{workload.n_ctx,       devices.backend,     devices.n_gpus,
+          devices.layer_device, placement.n_cpu_moe, placement.gpus.empty() ? 0 : type_kinds_};
   auto it = graphs.find(key);
   if (it == graphs.end()) it = graphs.emplace(std::move(key), graph_bytes(model_, plan, workload, devices)).first;
   return assemble_memory(model_, plan, workload, devices, it->second);

@@ -34,7 +34,8 @@ bool has_graph(const ModelSpec& model, const TensorPlan& plan) { return !plan.sl
 
 }  // namespace
 
-bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices)
+bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                             const ScheduleRequest& devices)
 {
   if (workload.flash_attn == FlashAttention::off || model.arch == "grok") return false;
   if (workload.flash_attn == FlashAttention::on || devices.n_gpus == 0) return true;

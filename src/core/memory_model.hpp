@@ -16,7 +16,8 @@
 namespace canirun {
 
 /// Devices as the scheduler numbers them, for a model at a placement: GPUs in order, then the host.
-ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement);
+ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                                 const Placement& placement);
 
 /// Bytes of weights on each device. Sources: llama-model.cpp: load_tensors; llama-model-loader.cpp: create_tensor.
 std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, const ScheduleRequest& devices);
@@ -32,7 +33,8 @@ std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& work
 Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, const ScheduleRequest& devices);
 
 /// What flash attention "auto" becomes (llama_context::resolve_fused_ops), or what was asked for where that decides.
-bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
+bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                             const ScheduleRequest& devices);
 
 /// Compute buffers of each device; empty where the family has no graph here.
 std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
@@ -46,8 +48,8 @@ struct GraphBytes {
 GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
 
 /// The estimate once the graph's part is known: sums over weights and caches only.
-MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices,
-                               const GraphBytes& graph);
+MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                               const ScheduleRequest& devices, const GraphBytes& graph);
 
 /// Backend context and process: in none of llama.cpp's own figures.
 Bytes gpu_overhead(Backend backend);

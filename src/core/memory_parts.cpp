@@ -25,7 +25,8 @@ Bytes padded(std::uint64_t bytes, std::uint64_t alignment) { return align_up({by
 
 }  // namespace
 
-ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement)
+ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                                 const Placement& placement)
 {
   const auto n_layer_all = model.n_layer + model.n_layer_nextn;
   ScheduleRequest r;
@@ -59,7 +60,9 @@ std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, 
     const auto& t = plan.tensors[i];
     if (!t.loaded) continue;
     const auto in_ram = host > 0 && devices.weight_host[i] != 0;
-    const auto on = [&](std::uint32_t il) { return in_ram ? host : static_cast<std::size_t>(devices.layer_device[std::min(il, n_layer_all)]); };
+    const auto on = [&](std::uint32_t il) {
+      return in_ram ? host : static_cast<std::size_t>(devices.layer_device[std::min(il, n_layer_all)]);
+    };
     switch (t.place) {
       case TensorPlace::input: add(t, host); break;
       case TensorPlace::repeating:

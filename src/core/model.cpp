@@ -27,15 +27,9 @@ std::uint64_t ModelSpec::n_embd_v_gqa_max() const
   return widest;
 }
 
-bool ModelSpec::is_recurrent(std::size_t il) const
-{
-  return std::ranges::find(recurrent_layers, il) != recurrent_layers.end();
-}
+bool ModelSpec::is_recurrent(std::size_t il) const { return std::ranges::find(recurrent_layers, il) != recurrent_layers.end(); }
 
-bool ModelSpec::is_swa(std::size_t il) const
-{
-  return swa && swa->window > 0 && il < swa->local.size() && swa->local[il];
-}
+bool ModelSpec::is_swa(std::size_t il) const { return swa && swa->window > 0 && il < swa->local.size() && swa->local[il]; }
 
 bool ModelSpec::is_moe(std::size_t il) const
 {

@@ -125,7 +125,8 @@ void Search::try_single_gpus()
 void Search::try_several_gpus()
 {
   auto by_budget = s_.machine.gpus;
-  std::ranges::stable_sort(by_budget, [&](std::size_t a, std::size_t b) { return s_.machine.gpu_budget[a] > s_.machine.gpu_budget[b]; });
+  std::ranges::stable_sort(by_budget,
+                           [&](std::size_t a, std::size_t b) { return s_.machine.gpu_budget[a] > s_.machine.gpu_budget[b]; });
   for (std::size_t n = 2; n <= by_budget.size() && !done(); ++n) {
     std::vector<std::size_t> some(by_budget.begin(), by_budget.begin() + static_cast<std::ptrdiff_t>(n));
     std::ranges::sort(some);

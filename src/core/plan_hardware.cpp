@@ -70,9 +70,15 @@ Gpu ample_card(Bytes vram, double bandwidth)
 
 class Planner {
  public:
-  Planner(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement, const HardwareProfile& host)
-      : model_(model), quant_(quant), plan_(plan_of(model, quant)), question_(question), requirement_(requirement),
-        host_(without_gpus(host)), memory_(model)
+  Planner(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
+          const HardwareProfile& host)
+      : model_(model),
+        quant_(quant),
+        plan_(plan_of(model, quant)),
+        question_(question),
+        requirement_(requirement),
+        host_(without_gpus(host)),
+        memory_(model)
   {
     question_.placement = {};
     question_.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well
@@ -90,7 +96,8 @@ class Planner {
     if (const auto gib = least_steps(k_memory_most, [&](std::uint64_t n) { return with_card(n, k_bandwidth_most); })) {
       result.vram = Bytes{*gib * k_memory_step};
       const auto steps = static_cast<std::uint64_t>(k_bandwidth_most / k_bandwidth_step);
-      const auto needed = least_steps(steps, [&](std::uint64_t n) { return with_card(*gib, static_cast<double>(n) * k_bandwidth_step); });
+      const auto needed =
+          least_steps(steps, [&](std::uint64_t n) { return with_card(*gib, static_cast<double>(n) * k_bandwidth_step); });
       if (needed) result.bandwidth = static_cast<double>(*needed) * k_bandwidth_step;
     }
     const auto with_ram = [&](std::uint64_t gib) {

@@ -64,24 +64,63 @@ Category category_of(std::string_view role)
 bool name_is_quantizable(std::string_view role)
 {
   static constexpr auto k_kept = std::to_array<std::string_view>({
-      "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
-      "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight",
-      "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_v0.weight",
-      "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight", "time_mix_a1.weight", "time_mix_a2.weight",
-      "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
-      "time_mix_lerp_fused.weight", "attn_rel_b.weight", ".position_embd", ".rel_pos", ".patch_embd", ".patch_merger",
+      "_norm.weight",
+      "ffn_gate_inp.weight",
+      "ffn_gate_tid2eid.weight",
+      "altup",
+      "laurel",
+      "per_layer_model_proj",
+      "ssm_conv1d",
+      "shortconv.conv.weight",
+      "indexer.k_proj.weight",
+      "indexer.q_proj.weight",
+      "time_mix_first.weight",
+      "time_mix_w0.weight",
+      "time_mix_w1.weight",
+      "time_mix_w2.weight",
+      "time_mix_v0.weight",
+      "time_mix_v1.weight",
+      "time_mix_v2.weight",
+      "time_mix_a0.weight",
+      "time_mix_a1.weight",
+      "time_mix_a2.weight",
+      "time_mix_g1.weight",
+      "time_mix_g2.weight",
+      "time_mix_decay_w1.weight",
+      "time_mix_decay_w2.weight",
+      "time_mix_lerp_fused.weight",
+      "attn_rel_b.weight",
+      ".position_embd",
+      ".rel_pos",
+      ".patch_embd",
+      ".patch_merger",
   });
-  return role.ends_with("weight") && role != "position_embd.weight" && role != "token_types.weight" && !contains_any(role, k_kept);
+  return role.ends_with("weight") && role != "position_embd.weight" && role != "token_types.weight" &&
+         !contains_any(role, k_kept);
 }
 
 /// Matrices that convert_hf_to_gguf.py keeps in F32 (conversion/base.py: prepare_tensors).
 bool name_is_always_f32(std::string_view role)
 {
   static constexpr auto k_f32 = std::to_array<std::string_view>({
-      "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "position_embd.weight", "token_types.weight", "ssm_conv1d.weight",
-      "ssm_conv1d_q.weight", "ssm_conv1d_k.weight", "ssm_conv1d_v.weight", "shortconv.conv.weight", "time_mix_first.weight",
-      "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
-      "time_mix_lerp_fused.weight", "altup_correct_coef.weight", "altup_predict_coef.weight", "indexer.proj.weight",
+      "ffn_gate_inp.weight",
+      "ffn_gate_inp_shexp.weight",
+      "position_embd.weight",
+      "token_types.weight",
+      "ssm_conv1d.weight",
+      "ssm_conv1d_q.weight",
+      "ssm_conv1d_k.weight",
+      "ssm_conv1d_v.weight",
+      "shortconv.conv.weight",
+      "time_mix_first.weight",
+      "time_mix_w1.weight",
+      "time_mix_w2.weight",
+      "time_mix_decay_w1.weight",
+      "time_mix_decay_w2.weight",
+      "time_mix_lerp_fused.weight",
+      "altup_correct_coef.weight",
+      "altup_predict_coef.weight",
+      "indexer.proj.weight",
   });
   return !role.ends_with(".weight") || role.ends_with("_norm.weight") || std::ranges::find(k_f32, role) != k_f32.end();
 }
@@ -150,10 +189,19 @@ TensorType fallback(TensorType type, std::uint64_t n_columns)
   if (fits(type)) return type;
   auto replacement = type;
   switch (type) {
-    case T::iq1_s: case T::iq1_m: case T::iq2_xxs: case T::iq2_xs: case T::iq2_s: case T::iq3_xxs: case T::iq3_s: case T::iq4_xs:
-      replacement = T::iq4_nl;
-      break;
-    case T::q2_0: case T::q2_K: case T::q3_K: case T::tq1_0: case T::tq2_0: replacement = T::q4_0; break;
+    case T::iq1_s:
+    case T::iq1_m:
+    case T::iq2_xxs:
+    case T::iq2_xs:
+    case T::iq2_s:
+    case T::iq3_xxs:
+    case T::iq3_s:
+    case T::iq4_xs: replacement = T::iq4_nl; break;
+    case T::q2_0:
+    case T::q2_K:
+    case T::q3_K:
+    case T::tq1_0:
+    case T::tq2_0: replacement = T::q4_0; break;
     case T::q4_K: replacement = T::q5_0; break;
     case T::q5_K: replacement = T::q5_1; break;
     case T::q6_K: replacement = T::q8_0; break;
@@ -183,8 +231,10 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
     const auto [layer, role] = split(t.name);
     const auto [found, is_new] = roles.try_emplace(role);
     if (is_new) {
-      found->second = {.category = category_of(role), .quantizable = name_is_quantizable(role),
-                       .always_f32 = name_is_always_f32(role), .conditions = everywhere};
+      found->second = {.category = category_of(role),
+                       .quantizable = name_is_quantizable(role),
+                       .always_f32 = name_is_always_f32(role),
+                       .conditions = everywhere};
     }
     auto& site = sites_[i] = found->second;
     site.quantizable = site.quantizable && is_matrix(t);

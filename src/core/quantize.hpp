@@ -26,17 +26,17 @@ class TypeChooser {
   struct Site {
     Category category = Category::other;
     bool quantizable = false;
-    bool always_f32 = false;    ///< Norms, vectors, routers: F32 in every converted file.
-    bool native_expert = false; ///< Published in MXFP4: converted files keep it.
-    bool wide_expert = false;   ///< Becomes MXFP4 in an MXFP4_MOE file.
+    bool always_f32 = false;     ///< Norms, vectors, routers: F32 in every converted file.
+    bool native_expert = false;  ///< Published in MXFP4: converted files keep it.
+    bool wide_expert = false;    ///< Becomes MXFP4 in an MXFP4_MOE file.
     Conditions conditions = 0;
   };
 
   TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options, std::uint64_t n_columns) const;
 
   std::vector<Site> sites_;
-  bool tied_ = true;         ///< No output.weight: the token embedding is quantised as the output.
-  bool grouped_70b_ = false; ///< Llama-2-70B and its like give attn_v more bits.
+  bool tied_ = true;          ///< No output.weight: the token embedding is quantised as the output.
+  bool grouped_70b_ = false;  ///< Llama-2-70B and its like give attn_v more bits.
 };
 
 /// Sets the ggml type of each of `tensors` as llama-quantize does for `type`.

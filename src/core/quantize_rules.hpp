@@ -17,19 +17,19 @@ enum class Category : std::uint8_t { token_embd, output, attn_q, attn_k, attn_v,
 /// What a rule may ask of a tensor and its model, as bits.
 using Conditions = std::uint16_t;
 enum Condition : Conditions {
-  k_gqa4 = 1 << 0,              ///< At least 4 query heads share a key head (in layer 0).
-  k_experts4 = 1 << 1,          ///< At least 4 experts.
-  k_experts8 = 1 << 2,          ///< Exactly 8 experts (Mixtral).
+  k_gqa4 = 1 << 0,      ///< At least 4 query heads share a key head (in layer 0).
+  k_experts4 = 1 << 1,  ///< At least 4 experts.
+  k_experts8 = 1 << 2,  ///< Exactly 8 experts (Mixtral).
   k_falcon = 1 << 3,
-  k_first_2 = 1 << 4,           ///< Among the first two of its category.
+  k_first_2 = 1 << 4,  ///< Among the first two of its category.
   k_first_4 = 1 << 5,
-  k_more_bits = 1 << 6,         ///< First and last eighth of the layers, and each third between (use_more_bits).
-  k_first_eighth = 1 << 7,      ///< Of the layers.
+  k_more_bits = 1 << 6,     ///< First and last eighth of the layers, and each third between (use_more_bits).
+  k_first_eighth = 1 << 7,  ///< Of the layers.
   k_first_sixteenth = 1 << 8,
-  k_middle = 1 << 9,            ///< Neither the first nor the last eighth.
+  k_middle = 1 << 9,              ///< Neither the first nor the last eighth.
   k_rank_first_eighth = 1 << 10,  ///< By order of visit; differs from k_first_eighth in models with experts.
   k_imatrix = 1 << 11,
-  k_odd_width = 1 << 12,        ///< Rows are not whole blocks of the file's default type.
+  k_odd_width = 1 << 12,  ///< Rows are not whole blocks of the file's default type.
 };
 
 /// The type that the mix of `file_type` gives to a quantisable tensor, before rows that are not whole blocks fall back to another type.

@@ -21,7 +21,8 @@ std::string reason_of(const ModelReport& model, bool first_of_grade, const std::
                              : fmt::format("grade {}", name(*model.grade));
   text += fmt::format(" at {}", row.quant_label ? *row.quant_label : std::string(name(row.quant)));
   if (row.speed.generation_tps) text += fmt::format(", about {:.0f} t/s", row.speed.generation_tps->estimate);
-  if (row.placement.mode != Placement::Mode::gpu && row.placement.mode != Placement::Mode::none) text += ", partly or wholly in RAM";
+  if (row.placement.mode != Placement::Mode::gpu && row.placement.mode != Placement::Mode::none)
+    text += ", partly or wholly in RAM";
   return text;
 }
 

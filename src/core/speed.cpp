@@ -76,7 +76,8 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
   // Activations cross once between neighbours; experts in RAM are visited twice in each of their layers.
   if (devices.size() > 1) {
     const bool experts = placement.n_cpu_moe > 0 && devices.front().gpu;
-    const auto crossings = static_cast<double>(devices.size() - 1) + (experts ? 2.0 * std::min(placement.n_cpu_moe, model.n_layer) : 0);
+    const auto crossings =
+        static_cast<double>(devices.size() - 1) + (experts ? 2.0 * std::min(placement.n_cpu_moe, model.n_layer) : 0);
     parts.transfer = crossings * c.transfer;
     fast += parts.transfer;
     slow += parts.transfer;
@@ -97,7 +98,8 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
       }
       auto seconds = prompt_time(d.work, cpu, c, n, shape.n_ubatch);
       const auto& first = devices.front();
-      if (first.gpu && n >= k_stream_tokens) seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, n, shape.n_ubatch));
+      if (first.gpu && n >= k_stream_tokens)
+        seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, n, shape.n_ubatch));
       sum += seconds;
     }
     return sum;
@@ -107,8 +109,8 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
     estimate.prompt_tps = rate(n_bench, *seconds, *seconds / k_prompt_spread.high, *seconds / k_prompt_spread.low);
   }
   if (const auto seconds = prompt_seconds(depth > 0 ? depth : n_bench)) {
-    estimate.time_to_first_token_s = Range{*seconds / k_prompt_spread.high + fast, *seconds + parts.total(),
-                                           *seconds / k_prompt_spread.low + slow};
+    estimate.time_to_first_token_s =
+        Range{*seconds / k_prompt_spread.high + fast, *seconds + parts.total(), *seconds / k_prompt_spread.low + slow};
   }
   return estimate;
 }

@@ -48,7 +48,8 @@ double prompt_flops(const TokenWork& work, const SpeedConstants& c, double n_pro
 double cpu_unpack(const TokenWork& work, const SpeedConstants& c)
 {
   return (work.weights[at(QuantFamily::legacy)] * c.cpu_unpack_ps_legacy + work.weights[at(QuantFamily::k)] * c.cpu_unpack_ps_k +
-          work.weights[at(QuantFamily::table)] * c.cpu_unpack_ps_table + work.weights[at(QuantFamily::floating)] * c.cpu_unpack_ps_float) *
+          work.weights[at(QuantFamily::table)] * c.cpu_unpack_ps_table +
+          work.weights[at(QuantFamily::floating)] * c.cpu_unpack_ps_float) *
          1e-12;
 }
 
@@ -58,7 +59,8 @@ TokenTime token_time(const TokenWork& work, const GpuRates& gpu, const SpeedCons
 {
   TokenTime t;
   const auto bandwidth = reached_bandwidth(gpu, c);
-  t.memory = work.active_bytes() / bandwidth + work.cache_bytes / (bandwidth * (flash_attn ? c.cache_share : c.cache_share_no_fa));
+  t.memory =
+      work.active_bytes() / bandwidth + work.cache_bytes / (bandwidth * (flash_attn ? c.cache_share : c.cache_share_no_fa));
   for (std::size_t f = 0; f < k_quant_families; ++f) t.compute += work.weights[f] * c.unpack[f];
   t.compute /= c.unpack_class[at(gpu.unpack_class)] * gpu.fp32;
   t.launch = (work.layers * c.layer + work.moe_layers * c.moe_layer + work.recurrent_layers * c.recurrent_layer + c.token) *

@@ -25,11 +25,11 @@ QuantFamily quant_family(TensorType type);
 struct TokenWork {
   std::array<double, k_quant_families> bytes{};    ///< Weights read, by family.
   std::array<double, k_quant_families> weights{};  ///< The same as numbers of weights.
-  double expert_weights = 0;    ///< Part of `weights` that belongs to routed experts …
-  double expert_share = 1;      ///< … of which a token uses this share.
-  double resident_bytes = 0;    ///< All weights that live there, every expert: what a prompt reads once a micro-batch.
-  double cache_bytes = 0;       ///< KV cache and states read (and written) at the depth.
-  double attention_flops = 0;   ///< Scores and weighted sums over the cache.
+  double expert_weights = 0;                       ///< Part of `weights` that belongs to routed experts …
+  double expert_share = 1;                         ///< … of which a token uses this share.
+  double resident_bytes = 0;         ///< All weights that live there, every expert: what a prompt reads once a micro-batch.
+  double cache_bytes = 0;            ///< KV cache and states read (and written) at the depth.
+  double attention_flops = 0;        ///< Scores and weighted sums over the cache.
   double attention_flops_token = 0;  ///< The same for each token of depth, so that a prompt can sum it.
   double layers = 0;
   double moe_layers = 0;
@@ -40,14 +40,22 @@ struct TokenWork {
 };
 
 /// One entry for each of placement.gpus, then the host. `depth`: tokens in the cache.
-std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                                  std::uint32_t depth);
+std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                                  const Placement& placement, std::uint32_t depth);
 
 /// How a device class differs from the next one in what it reaches of its published figures.
-enum class BandwidthClass : std::uint8_t { nvidia, nvidia_unified, amd, amd_rdna4, amd_unified, apple, apple_ultra, intel, other };
-enum class UnpackClass : std::uint8_t {
-  pascal, turing, ampere, ada, blackwell, amd, apple_early, apple, intel, other
+enum class BandwidthClass : std::uint8_t {
+  nvidia,
+  nvidia_unified,
+  amd,
+  amd_rdna4,
+  amd_unified,
+  apple,
+  apple_ultra,
+  intel,
+  other
 };
+enum class UnpackClass : std::uint8_t { pascal, turing, ampere, ada, blackwell, amd, apple_early, apple, intel, other };
 enum class LaunchClass : std::uint8_t { cuda, rocm, vulkan, metal };
 inline constexpr std::size_t k_bandwidth_classes = 9, k_unpack_classes = 10, k_launch_classes = 4;
 
@@ -55,42 +63,43 @@ struct GpuRates {
   BandwidthClass bandwidth_class = BandwidthClass::other;
   UnpackClass unpack_class = UnpackClass::other;
   LaunchClass launch_class = LaunchClass::vulkan;
-  double bandwidth = 0;     ///< B/s, published.
-  double fp32 = 0;          ///< FLOP/s; 0 = unknown.
-  double matrix = 0;        ///< FLOP/s of the fastest 16-bit path; 0 = unknown.
+  double bandwidth = 0;  ///< B/s, published.
+  double fp32 = 0;       ///< FLOP/s; 0 = unknown.
+  double matrix = 0;     ///< FLOP/s of the fastest 16-bit path; 0 = unknown.
 };
 /// Nothing when the bandwidth is unknown.
 std::optional<GpuRates> gpu_rates(const Gpu& gpu, Backend backend);
 
 struct CpuRates {
-  double bandwidth = 0;       ///< B/s that all cores together read.
-  bool assumed = true;        ///< Nobody measured or stated it.
-  double cores = 0;           ///< Threads that compute: physical cores, as llama.cpp starts by default.
-  double speedup = 1;         ///< Of the instruction set, AVX2 = 1.
+  double bandwidth = 0;  ///< B/s that all cores together read.
+  bool assumed = true;   ///< Nobody measured or stated it.
+  double cores = 0;      ///< Threads that compute: physical cores, as llama.cpp starts by default.
+  double speedup = 1;    ///< Of the instruction set, AVX2 = 1.
 };
 CpuRates cpu_rates(const HardwareProfile& hardware);
 
 /// Constants of the law; their values and evidence are in speed_constants.cpp.
 struct SpeedConstants {
-  double bandwidth_share = 0;                                  ///< Reached share of the published bandwidth …
-  std::array<double, k_bandwidth_classes> bandwidth_class{};   ///< … times that of the class.
-  std::array<double, k_quant_families> unpack{};               ///< fp32 operations to unpack and multiply one weight …
-  std::array<double, k_unpack_classes> unpack_class{};         ///< … on a device that reaches this share of its fp32 rate.
+  double bandwidth_share = 0;                                       ///< Reached share of the published bandwidth …
+  std::array<double, k_bandwidth_classes> bandwidth_class{};        ///< … times that of the class.
+  std::array<double, k_quant_families> unpack{};                    ///< fp32 operations to unpack and multiply one weight …
+  std::array<double, k_unpack_classes> unpack_class{};              ///< … on a device that reaches this share of its fp32 rate.
   double layer = 0, moe_layer = 0, recurrent_layer = 0, token = 0;  ///< Seconds of launches, on CUDA.
-  std::array<double, k_launch_classes> launch_class{};         ///< Times these.
-  double cache_share = 0;                                      ///< Of the reached bandwidth, for caches, flash attention on.
-  double cache_share_no_fa = 0;                                ///< The same with flash attention off.
-  std::array<double, k_launch_classes> matrix_share{};         ///< Reached share of the matrix rate in a prompt.
-  double fill = 0;            ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
-  double moe_matrix_share = 0;                                 ///< Times this where experts get few tokens each.
-  double prompt_layer = 0;                                     ///< Seconds a layer and micro-batch.
+  std::array<double, k_launch_classes> launch_class{};              ///< Times these.
+  double cache_share = 0;                                           ///< Of the reached bandwidth, for caches, flash attention on.
+  double cache_share_no_fa = 0;                                     ///< The same with flash attention off.
+  std::array<double, k_launch_classes> matrix_share{};              ///< Reached share of the matrix rate in a prompt.
+  double fill = 0;              ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
+  double moe_matrix_share = 0;  ///< Times this where experts get few tokens each.
+  double prompt_layer = 0;      ///< Seconds a layer and micro-batch.
 
-  double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_table = 0, cpu_unpack_ps_float = 0;  ///< Per weight and core.
-  double cpu_layer = 0;               ///< Seconds a layer: barriers between threads.
-  double cpu_attention_flops = 0;     ///< FLOP/s a core reaches on attention.
-  double cpu_prompt_flops = 0;        ///< FLOP/s a core reaches on a prompt.
-  double transfer = 0;                ///< Seconds for handing a token from one device to the next.
-  double transfer_bandwidth = 0;      ///< B/s of the bus when a prompt streams weights from RAM.
+  double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_table = 0,
+         cpu_unpack_ps_float = 0;  ///< Per weight and core.
+  double cpu_layer = 0;            ///< Seconds a layer: barriers between threads.
+  double cpu_attention_flops = 0;  ///< FLOP/s a core reaches on attention.
+  double cpu_prompt_flops = 0;     ///< FLOP/s a core reaches on a prompt.
+  double transfer = 0;             ///< Seconds for handing a token from one device to the next.
+  double transfer_bandwidth = 0;   ///< B/s of the bus when a prompt streams weights from RAM.
 };
 const SpeedConstants& speed_constants();
 
@@ -117,6 +126,7 @@ TokenTime token_time(const TokenWork& work, const CpuRates& cpu, const SpeedCons
 double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch);
 double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, double n_prompt, double n_ubatch);
 /// Of weights in RAM that are streamed to a GPU for large batches (llama.cpp: --op-offload, on by default from 32 tokens).
-double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch);
+double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt,
+                            double n_ubatch);
 
 }  // namespace canirun

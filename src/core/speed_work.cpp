@@ -8,13 +8,31 @@ namespace canirun {
 QuantFamily quant_family(TensorType type)
 {
   switch (type) {
-    case TensorType::f32: case TensorType::f16: case TensorType::bf16: case TensorType::f64: return QuantFamily::floating;
-    case TensorType::q2_K: case TensorType::q3_K: case TensorType::q4_K: case TensorType::q5_K: case TensorType::q6_K:
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+    case TensorType::f64: return QuantFamily::floating;
+    case TensorType::q2_K:
+    case TensorType::q3_K:
+    case TensorType::q4_K:
+    case TensorType::q5_K:
+    case TensorType::q6_K:
     case TensorType::q8_K: return QuantFamily::k;
-    case TensorType::iq1_s: case TensorType::iq1_m: case TensorType::iq2_xxs: case TensorType::iq2_xs: case TensorType::iq2_s:
-    case TensorType::iq3_xxs: case TensorType::iq3_s: case TensorType::iq4_xs: case TensorType::tq1_0: case TensorType::tq2_0:
-    case TensorType::q1_0: case TensorType::q2_0: case TensorType::iq4_nl: case TensorType::mxfp4: case TensorType::nvfp4:
-      return QuantFamily::table;
+    case TensorType::iq1_s:
+    case TensorType::iq1_m:
+    case TensorType::iq2_xxs:
+    case TensorType::iq2_xs:
+    case TensorType::iq2_s:
+    case TensorType::iq3_xxs:
+    case TensorType::iq3_s:
+    case TensorType::iq4_xs:
+    case TensorType::tq1_0:
+    case TensorType::tq2_0:
+    case TensorType::q1_0:
+    case TensorType::q2_0:
+    case TensorType::iq4_nl:
+    case TensorType::mxfp4:
+    case TensorType::nvfp4: return QuantFamily::table;
     default: return QuantFamily::legacy;
   }
 }
@@ -71,8 +89,8 @@ double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t d
   return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
 }
 
-void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload, const std::vector<std::size_t>& devices,
-                std::uint32_t depth)
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload,
+                const std::vector<std::size_t>& devices, std::uint32_t depth)
 {
   const auto shape = resolve(workload, model);
   for (const auto& t : cache_tensors(model, workload, shape, workload.flash_attn != FlashAttention::off)) {
@@ -100,8 +118,8 @@ void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Work
 
 }  // namespace
 
-std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                                  std::uint32_t depth)
+std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                                  const Placement& placement, std::uint32_t depth)
 {
   std::vector<TokenWork> work(placement.gpus.size() + 1);
   for (auto& w : work) w.expert_share = expert_share(model);

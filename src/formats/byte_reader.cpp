@@ -19,14 +19,17 @@ constexpr std::size_t k_window = std::size_t{256} << 10;
 
 Result<ByteReader> ByteReader::open(const std::filesystem::path& file)
 {
-  const auto failed = [&] { return fail(ErrorKind::io, fmt::format("cannot read '{}': {}", file.string(), std::strerror(errno))); };
+  const auto failed = [&] {
+    return fail(ErrorKind::io, fmt::format("cannot read '{}': {}", file.string(), std::strerror(errno)));
+  };
   // A pipe in place of a file would block the open.
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return failed();
   ByteReader reader(fd, 0);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd, &status) != 0) return failed();
-  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::io, fmt::format("cannot read '{}': it is not a regular file", file.string()));
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorKind::io, fmt::format("cannot read '{}': it is not a regular file", file.string()));
   reader.size_ = static_cast<std::uint64_t>(status.st_size);
   return reader;
 }

@@ -218,7 +218,8 @@ bool read_entry(FieldReader& in, const JsonNode& node, CatalogueEntry& entry)
   if (const auto* id = doc.find(node, "id"); id && id->kind == JsonKind::string) in.entry(id->string);
   // Lists of layers are checked against n_layer, which may stand after them.
   if (const auto* n = doc.find(node, "n_layer"); n && !in.read(*n, entry.spec.n_layer)) return false;
-  if (entry.spec.n_layer > k_max_layers) return in.wrong(node, fmt::format("n_layer: {} layers are too many", entry.spec.n_layer));
+  if (entry.spec.n_layer > k_max_layers)
+    return in.wrong(node, fmt::format("n_layer: {} layers are too many", entry.spec.n_layer));
 
   for (const auto* member = doc.first(node); member; member = doc.next(*member)) {
     auto done = read_special(in, *member, entry);

@@ -25,7 +25,8 @@ std::string_view without_variants(std::string_view name)
   for (;;) {
     // A file type has separators of its own ("Q4_K_M"): try the longest tail that is one word of ours.
     auto cut = std::string_view::npos;
-    for (auto at = name.find_first_of(k_separators); at != std::string_view::npos; at = name.find_first_of(k_separators, at + 1)) {
+    for (auto at = name.find_first_of(k_separators); at != std::string_view::npos;
+         at = name.find_first_of(k_separators, at + 1)) {
       if (at > 0 && is_variant_word(name.substr(at + 1))) {
         cut = at;
         break;

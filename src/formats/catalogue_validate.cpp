@@ -67,7 +67,8 @@ void check_sum(const CatalogueEntry& e, Findings& out)
   std::uint64_t sum = 0;
   for (const auto& c : e.components) sum += c.n_params;
   if (sum != e.spec.n_params) {
-    out.add(e.spec.id, "n_params", fmt::format("the components have {} parameters together, the entry says {}", sum, e.spec.n_params));
+    out.add(e.spec.id, "n_params",
+            fmt::format("the components have {} parameters together, the entry says {}", sum, e.spec.n_params));
   }
 }
 
@@ -76,7 +77,8 @@ void check_arithmetic(const CatalogueEntry& e, Findings& out)
   const auto& s = e.spec;
   if (s.kind != ModelKind::text && s.kind != ModelKind::embedding) return check_sum(e, out);
   if (s.arch.empty()) {
-    if (s.n_layer > 0 && e.confidence == Confidence::exact) out.add(s.id, "arch", "an exact entry with shapes names its llama.cpp architecture");
+    if (s.n_layer > 0 && e.confidence == Confidence::exact)
+      out.add(s.id, "arch", "an exact entry with shapes names its llama.cpp architecture");
     return;
   }
   if (!known_architecture(s.arch)) {
@@ -109,7 +111,8 @@ void check_names(const std::vector<CatalogueEntry>& entries, Findings& out)
       }
     }
     const auto& older = entries[i].supersedes;
-    if (!older.empty() && !names.find(older)) out.add(entries[i].spec.id, "supersedes", fmt::format("no entry is called '{}'", older));
+    if (!older.empty() && !names.find(older))
+      out.add(entries[i].spec.id, "supersedes", fmt::format("no entry is called '{}'", older));
   }
 }
 

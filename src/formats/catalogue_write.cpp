@@ -28,20 +28,28 @@ std::string json_text(const std::vector<T>& values)
   for (const auto& value : values) out += (out.size() > 1 ? ", " : "") + json_text(value);
   return out + "]";
 }
-std::string json_text(const PerLayer<std::uint32_t>& value) { return value.varies() ? json_text(value.each()) : json_text(value(0)); }
+std::string json_text(const PerLayer<std::uint32_t>& value)
+{
+  return value.varies() ? json_text(value.each()) : json_text(value(0));
+}
 
 /// "{"a": 1, "b": 2}" on one line; what equals its default is left out.
 class InlineObject {
  public:
-  void add(std::string_view key, const std::string& value) { text_ += fmt::format("{}\"{}\": {}", text_.empty() ? "" : ", ", key, value); }
+  void add(std::string_view key, const std::string& value)
+  {
+    text_ += fmt::format("{}\"{}\": {}", text_.empty() ? "" : ", ", key, value);
+  }
   template <typename T, std::size_t N>
   void add_fields(const std::array<Field<T>, N>& fields, const T& object)
   {
     const T defaults{};
     for (const auto& field : fields) {
-      std::visit([&](auto member) {
-        if (!(object.*member == defaults.*member)) add(field.key, json_text(object.*member));
-      }, field.member);
+      std::visit(
+          [&](auto member) {
+            if (!(object.*member == defaults.*member)) add(field.key, json_text(object.*member));
+          },
+          field.member);
     }
   }
   bool empty() const { return text_.empty(); }
@@ -83,9 +91,11 @@ class EntryWriter {
 std::string attention_text(const AttentionSpec& attention)
 {
   InlineObject out;
-  if (attention.qk_norm != QkNorm::none) out.add("qk_norm", json_text(k_qk_norm_names[static_cast<std::size_t>(attention.qk_norm)]));
+  if (attention.qk_norm != QkNorm::none)
+    out.add("qk_norm", json_text(k_qk_norm_names[static_cast<std::size_t>(attention.qk_norm)]));
   out.add_fields(k_attention_fields, attention);
-  if (attention.out_gate != OutGate::none) out.add("out_gate", json_text(k_out_gate_names[static_cast<std::size_t>(attention.out_gate)]));
+  if (attention.out_gate != OutGate::none)
+    out.add("out_gate", json_text(k_out_gate_names[static_cast<std::size_t>(attention.out_gate)]));
   return out.empty() ? "" : out.text();
 }
 
@@ -115,14 +125,18 @@ void write_shape(EntryWriter& out, const ModelSpec& s)
 {
   const ModelSpec defaults{};
   for (const auto& field : k_spec_fields) {
-    std::visit([&](auto member) {
-      // The two that follow from head_dim_k and n_rot are said only where they differ; tied_embeddings always.
-      const bool implied = (field.key == "n_rot" && s.n_rot == s.head_dim_k) || (field.key == "n_rot_swa" && s.n_rot_swa == s.n_rot) ||
-                           (field.key == "head_dim_k_swa" && s.head_dim_k_swa == s.head_dim_k) ||
-                           (field.key == "head_dim_v_swa" && s.head_dim_v_swa == s.head_dim_v);
-      const bool said = !(s.*member == defaults.*member) || field.key == "tied_embeddings" || field.key == "n_head_kv" || field.key == "n_head";
-      if (said && !implied) out.line(field.key, json_text(s.*member));
-    }, field.member);
+    std::visit(
+        [&](auto member) {
+          // The two that follow from head_dim_k and n_rot are said only where they differ; tied_embeddings always.
+          const bool implied = (field.key == "n_rot" && s.n_rot == s.head_dim_k) ||
+                               (field.key == "n_rot_swa" && s.n_rot_swa == s.n_rot) ||
+                               (field.key == "head_dim_k_swa" && s.head_dim_k_swa == s.head_dim_k) ||
+                               (field.key == "head_dim_v_swa" && s.head_dim_v_swa == s.head_dim_v);
+          const bool said = !(s.*member == defaults.*member) || field.key == "tied_embeddings" || field.key == "n_head_kv" ||
+                            field.key == "n_head";
+          if (said && !implied) out.line(field.key, json_text(s.*member));
+        },
+        field.member);
   }
   if (s.pooling != Pooling::none) out.line("pooling", json_text(k_pooling_names[static_cast<std::size_t>(s.pooling)]));
   if (!s.recurrent_layers.empty()) {
@@ -141,16 +155,18 @@ void write_shape(EntryWriter& out, const ModelSpec& s)
 
 void write_components(EntryWriter& out, const CatalogueEntry& e)
 {
-  if (e.native_resolution[0]) out.line("native_resolution", fmt::format("[{}, {}]", e.native_resolution[0], e.native_resolution[1]));
+  if (e.native_resolution[0])
+    out.line("native_resolution", fmt::format("[{}, {}]", e.native_resolution[0], e.native_resolution[1]));
   if (e.latent) {
     const auto& l = *e.latent;
-    out.line("latent", fmt::format("{{\"channels\": {}, \"downscale\": {}, \"temporal\": {}, \"patch\": [{}]}}", l.channels, l.downscale, l.temporal,
-                                   fmt::join(l.patch, ", ")));
+    out.line("latent", fmt::format("{{\"channels\": {}, \"downscale\": {}, \"temporal\": {}, \"patch\": [{}]}}", l.channels,
+                                   l.downscale, l.temporal, fmt::join(l.patch, ", ")));
   }
   std::vector<std::string> components;
   for (const auto& c : e.components) {
-    components.push_back(fmt::format("{{\"role\": {}, \"name\": {}, \"params\": {}, \"precision\": {}}}", json_text(c.role), json_text(c.name),
-                                     c.n_params, json_text(k_precision_names[static_cast<std::size_t>(c.precision)])));
+    components.push_back(fmt::format("{{\"role\": {}, \"name\": {}, \"params\": {}, \"precision\": {}}}", json_text(c.role),
+                                     json_text(c.name), c.n_params,
+                                     json_text(k_precision_names[static_cast<std::size_t>(c.precision)])));
   }
   out.block("components", components);
 }
@@ -181,8 +197,8 @@ std::string to_catalogue_json(const CatalogueEntry& e)
   }
   if (e.whisper) {
     const auto& w = *e.whisper;
-    out.line("whisper", fmt::format("{{\"n_layer_enc\": {}, \"n_layer_dec\": {}, \"n_mels\": {}, \"n_audio_ctx\": {}}}", w.n_layer_enc, w.n_layer_dec,
-                                    w.n_mels, w.n_audio_ctx));
+    out.line("whisper", fmt::format("{{\"n_layer_enc\": {}, \"n_layer_dec\": {}, \"n_mels\": {}, \"n_audio_ctx\": {}}}",
+                                    w.n_layer_enc, w.n_layer_dec, w.n_mels, w.n_audio_ctx));
   }
   write_components(out, e);
   out.line("confidence", json_text(k_confidence_names[static_cast<std::size_t>(e.confidence)]));

@@ -58,7 +58,8 @@ std::string architecture(const ConfigKeys& in)
     if (arch.empty()) arch = arch_of_hf_class(name);
   }
   if (arch == "nemotron_h" && has_experts(in)) return "nemotron_h_moe";
-  if (in.string({"model_type"}) == "ministral3" || (arch == "llama" && in.find_in("rope_parameters", {"llama_4_scaling_beta"}))) return "mistral3";
+  if (in.string({"model_type"}) == "ministral3" || (arch == "llama" && in.find_in("rope_parameters", {"llama_4_scaling_beta"})))
+    return "mistral3";
   return arch;
 }
 
@@ -66,13 +67,17 @@ void read_heads(ConfigKeys& in, ModelSpec& spec)
 {
   const auto heads = in.u32({"num_attention_heads", "n_head", "n_heads"});
   spec.n_head = heads;
-  auto kv = in.u32({"num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv"}, in.u32_in("attn_config", {"kv_n_heads"}, heads));
-  if (!in.find({"num_key_value_heads", "num_kv_heads", "n_head_kv"}) && in.boolean({"multi_query"}, false) && !in.boolean({"new_decoder_architecture"}, false)) kv = 1;
+  auto kv = in.u32({"num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv"},
+                   in.u32_in("attn_config", {"kv_n_heads"}, heads));
+  if (!in.find({"num_key_value_heads", "num_kv_heads", "n_head_kv"}) && in.boolean({"multi_query"}, false) &&
+      !in.boolean({"new_decoder_architecture"}, false))
+    kv = 1;
   spec.n_head_kv = kv;
   auto width = in.u32({"head_dim", "attention_head_dim", "kv_channels"});
   if (width == 0 && heads > 0) {
     if (spec.n_embd % heads) {
-      in.wrong(*in.find({"num_attention_heads", "n_head", "n_heads"}), fmt::format("does not divide the width {}, and 'head_dim' is missing", spec.n_embd));
+      in.wrong(*in.find({"num_attention_heads", "n_head", "n_heads"}),
+               fmt::format("does not divide the width {}, and 'head_dim' is missing", spec.n_embd));
     }
     width = spec.n_embd / heads;
   }
@@ -93,7 +98,8 @@ void read_ff(ConfigKeys& in, ModelSpec& spec)
   const auto* node = in.find({"intermediate_size", "n_inner", "hidden_dim", "ffn_hidden_size", "ffn_dim", "block_ff_dim"});
   if (node && node->kind == JsonKind::array) {
     auto each = in.list({node->key});
-    if (each.size() != spec.n_layer) return in.wrong(*node, fmt::format("has {} numbers for {} layers", each.size(), spec.n_layer));
+    if (each.size() != spec.n_layer)
+      return in.wrong(*node, fmt::format("has {} numbers for {} layers", each.size(), spec.n_layer));
     spec.n_ff = std::move(each);
     return;
   }
@@ -115,10 +121,12 @@ void read_flags(ConfigKeys& in, ModelSpec& spec)
     spec.attn.bias_qkv = in.boolean({"attention_bias", "qkv_bias", "add_qkv_bias"}, false);
     if (spec.arch == "llama") spec.attn.bias_o = spec.attn.bias_qkv;
   }
-  if (in.find({"use_qk_norm"}) && spec.arch == "glm4moe") spec.attn.qk_norm = in.boolean({"use_qk_norm"}, false) ? QkNorm::per_head : QkNorm::none;
+  if (in.find({"use_qk_norm"}) && spec.arch == "glm4moe")
+    spec.attn.qk_norm = in.boolean({"use_qk_norm"}, false) ? QkNorm::per_head : QkNorm::none;
   const auto* scaling = in.find_in("rope_scaling", {"rope_type", "type"});
   if (!scaling) scaling = in.find_in("rope_parameters", {"rope_type", "type"});
-  spec.rope_freqs = spec.arch == "gemma4" || (scaling && (scaling->string == "llama3" || scaling->string == "longrope" || scaling->string == "su"));
+  spec.rope_freqs = spec.arch == "gemma4" ||
+                    (scaling && (scaling->string == "llama3" || scaling->string == "longrope" || scaling->string == "su"));
   spec.n_layer_kv_shared = in.u32({"num_kv_shared_layers"});
   if (spec.arch == "bert" || spec.arch == "gpt2" || spec.arch == "starcoder") {
     // RoBERTa's table has two rows more than positions; the converter drops them.
@@ -153,8 +161,10 @@ Result<ModelSpec> spec_of(const JsonDocument& document, const std::filesystem::p
   const auto arch = architecture(in);
   if (arch.empty()) {
     const auto names = in.strings({"architectures"});
-    return fail(ErrorKind::parse, names.empty() ? fmt::format("{}: field 'architectures' is missing: this is not a model's config.json", document.file())
-                                                : fmt::format("{}: '{}' has no counterpart in llama.cpp that canirun knows", document.file(), names[0]));
+    return fail(ErrorKind::parse,
+                names.empty()
+                    ? fmt::format("{}: field 'architectures' is missing: this is not a model's config.json", document.file())
+                    : fmt::format("{}: '{}' has no counterpart in llama.cpp that canirun knows", document.file(), names[0]));
   }
   auto spec = prototype(arch, has_experts(in));
   spec.n_layer = in.required({"num_hidden_layers", "n_layers", "n_layer", "num_layers"});
@@ -165,8 +175,10 @@ Result<ModelSpec> spec_of(const JsonDocument& document, const std::filesystem::p
   const bool no_attention = recurrent && recurrent->rule == RecurrentRule::all && arch != "falcon-h1";
   if (no_attention) spec.n_ctx_train = 1048576;  // conversion/mamba.py, rwkv.py
   if (spec.n_ctx_train == 0) in.required({"max_position_embeddings"});
-  if (arch == "bert" && in.string({"model_type"}).find("roberta") != std::string_view::npos && spec.n_ctx_train > 2) spec.n_ctx_train -= 2;
-  if (spec.n_layer > k_max_layers) in.wrong(*in.find({"num_hidden_layers", "n_layers", "n_layer", "num_layers"}), "is more than llama.cpp can run");
+  if (arch == "bert" && in.string({"model_type"}).find("roberta") != std::string_view::npos && spec.n_ctx_train > 2)
+    spec.n_ctx_train -= 2;
+  if (spec.n_layer > k_max_layers)
+    in.wrong(*in.find({"num_hidden_layers", "n_layers", "n_layer", "num_layers"}), "is more than llama.cpp can run");
   if (in.problem()) return fail(ErrorKind::parse, *in.problem());
 
   if (no_attention) {
@@ -201,7 +213,8 @@ Result<ModelSpec> read_config_json(const std::filesystem::path& path)
   if (!text) return tl::unexpected(text.error());
   const auto document = JsonDocument::parse(*text, file.string());
   if (!document) return tl::unexpected(document.error());
-  if (document->root().kind != JsonKind::object) return fail(ErrorKind::parse, fmt::format("{}: an object is expected", file.string()));
+  if (document->root().kind != JsonKind::object)
+    return fail(ErrorKind::parse, fmt::format("{}: an object is expected", file.string()));
   auto spec = spec_of(*document, file.parent_path());
   if (!spec) return spec;
   const auto absolute = std::filesystem::absolute(file, ignored);

@@ -22,7 +22,8 @@ class ConfigKeys {
   explicit ConfigKeys(const JsonDocument& document) : doc_(document), parts_{&document.root()}
   {
     for (const auto* part : {"thinker_config", "text_config", "llm_config", "language_config", "language_model_config"}) {
-      if (const auto* inner = doc_.find(*parts_.front(), part); inner && inner->kind == JsonKind::object) parts_.insert(parts_.begin(), inner);
+      if (const auto* inner = doc_.find(*parts_.front(), part); inner && inner->kind == JsonKind::object)
+        parts_.insert(parts_.begin(), inner);
     }
   }
 
@@ -100,7 +101,10 @@ class ConfigKeys {
     return node ? node->string : std::string_view{};
   }
 
-  void wrong(const JsonNode& node, std::string_view what) { problem(fmt::format("{}: field '{}' {}", doc_.where(node), node.key, what)); }
+  void wrong(const JsonNode& node, std::string_view what)
+  {
+    problem(fmt::format("{}: field '{}' {}", doc_.where(node), node.key, what));
+  }
   const std::optional<std::string>& problem() const { return problem_; }
   const JsonDocument& document() const { return doc_; }
 
@@ -112,8 +116,8 @@ class ConfigKeys {
   std::uint32_t number(const JsonNode& node, std::uint32_t otherwise)
   {
     // Some configs write whole numbers as 4096.0.
-    const bool whole = (node.kind == JsonKind::whole || node.kind == JsonKind::real) && node.real >= 0 && node.real <= 4294967295.0 &&
-                       std::floor(node.real) == node.real;
+    const bool whole = (node.kind == JsonKind::whole || node.kind == JsonKind::real) && node.real >= 0 &&
+                       node.real <= 4294967295.0 && std::floor(node.real) == node.real;
     if (!whole) return wrong(node, "is not a whole number of at least 0"), otherwise;
     return static_cast<std::uint32_t>(node.real);
   }

@@ -14,13 +14,17 @@ std::vector<std::string_view> layer_types(ConfigKeys& in, const ModelSpec& spec)
 {
   auto types = in.strings({"layer_types", "layers_block_type"});
   if (!types.empty() && types.size() != spec.n_layer) {
-    in.wrong(*in.find({"layer_types", "layers_block_type"}), fmt::format("has {} entries for {} layers", types.size(), spec.n_layer));
+    in.wrong(*in.find({"layer_types", "layers_block_type"}),
+             fmt::format("has {} entries for {} layers", types.size(), spec.n_layer));
     types.clear();
   }
   return types;
 }
 
-bool is_attention(std::string_view type) { return type.find("attention") != std::string_view::npos && type != "linear_attention"; }
+bool is_attention(std::string_view type)
+{
+  return type.find("attention") != std::string_view::npos && type != "linear_attention";
+}
 
 /// Which layers are recurrent, by whichever of its ways a config says it.
 std::vector<bool> recurrent_layers(ConfigKeys& in, const ModelSpec& spec, const RecurrentArch& arch)
@@ -40,10 +44,13 @@ std::vector<bool> recurrent_layers(ConfigKeys& in, const ModelSpec& spec, const 
     }
   }
   if (!pattern.empty() && pattern.size() != spec.n_layer) {
-    in.wrong(*in.find({"hybrid_override_pattern"}), fmt::format("describes {} layers, there are {}", pattern.size(), spec.n_layer));
+    in.wrong(*in.find({"hybrid_override_pattern"}),
+             fmt::format("describes {} layers, there are {}", pattern.size(), spec.n_layer));
     return recurrent;
   }
-  const auto listed = [](const std::vector<std::uint32_t>& list, std::uint32_t il) { return std::ranges::find(list, il) != list.end(); };
+  const auto listed = [](const std::vector<std::uint32_t>& list, std::uint32_t il) {
+    return std::ranges::find(list, il) != list.end();
+  };
   for (std::uint32_t il = 0; il < spec.n_layer; ++il) {
     recurrent[il] = !pattern.empty()         ? pattern[il] == 'M'
                     : !types.empty()         ? !is_attention(types[il])
@@ -151,14 +158,16 @@ void read_config_moe(ConfigKeys& in, ModelSpec& spec)
   }
   MoeSpec moe = spec.moe.value_or(MoeSpec{});
   moe.n_expert = n_expert;
-  moe.n_expert_used = in.u32({"num_experts_per_tok", "num_experts_per_token", "moe_top_k", "moe_topk", "moe_k", "top_k_experts", "num_experts_per_topk"},
-                             in.u32_in("ffn_config", {"moe_top_k"}));
+  moe.n_expert_used = in.u32(
+      {"num_experts_per_tok", "num_experts_per_token", "moe_top_k", "moe_topk", "moe_k", "top_k_experts", "num_experts_per_topk"},
+      in.u32_in("ffn_config", {"moe_top_k"}));
   if (moe.n_expert_used == 0) in.required({"num_experts_per_tok"});
   const auto n_ff = spec.n_ff.varies() ? *std::ranges::max_element(spec.n_ff.each()) : spec.n_ff(0);
   moe.n_ff_expert = in.u32({"moe_intermediate_size", "expert_intermediate_size", "moe_ffn_hidden_size"}, n_ff);
   moe.n_expert_shared = in.u32({"n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"});
-  moe.n_ff_shared = in.u32({"shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size", "share_expert_dim"},
-                           moe.n_expert_shared * moe.n_ff_expert);
+  moe.n_ff_shared = in.u32(
+      {"shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size", "share_expert_dim"},
+      moe.n_expert_shared * moe.n_ff_expert);
   // A bias that only selects experts: DeepSeek V3 calls it noaux_tc, others have a switch.
   if (const auto method = in.string({"topk_method"}); !method.empty()) moe.router_bias = method == "noaux_tc";
   moe.router_bias = in.boolean({"use_routing_bias", "use_expert_bias", "moe_router_enable_expert_bias"}, moe.router_bias);
@@ -198,9 +207,11 @@ void read_config_swa(ConfigKeys& in, ModelSpec& spec)
   const auto types = layer_types(in, spec);
   if (!types.empty()) {
     swa.local.resize(spec.n_layer);
-    for (std::uint32_t il = 0; il < spec.n_layer; ++il) swa.local[il] = types[il].starts_with("sliding") || types[il].starts_with("chunked");
+    for (std::uint32_t il = 0; il < spec.n_layer; ++il)
+      swa.local[il] = types[il].starts_with("sliding") || types[il].starts_with("chunked");
   } else {
-    swa.local = swa_pattern(spec.n_layer, in.u32({"sliding_window_pattern", "_sliding_window_pattern"}, rule->pattern), rule->dense_first);
+    swa.local = swa_pattern(spec.n_layer, in.u32({"sliding_window_pattern", "_sliding_window_pattern"}, rule->pattern),
+                            rule->dense_first);
   }
   spec.swa = std::move(swa);
 }

@@ -35,19 +35,23 @@ Result<DataList> open_list(std::string_view json, std::string_view file, std::st
   DataList opened{std::move(*document), nullptr};
   const auto& doc = opened.document;
   const auto& root = doc.root();
-  if (root.kind != JsonKind::object) return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", doc.where(root)));
+  if (root.kind != JsonKind::object)
+    return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", doc.where(root)));
   const auto* name = doc.find(root, "schema");
   if (!name || name->kind != JsonKind::string || name->string != schema) {
-    return fail(ErrorKind::parse, fmt::format("{}: \"schema\": \"{}\" is expected{}", doc.where(name ? *name : root), schema,
-                                              name && name->kind == JsonKind::string ? fmt::format(", not '{}'", name->string) : ""));
+    return fail(ErrorKind::parse,
+                fmt::format("{}: \"schema\": \"{}\" is expected{}", doc.where(name ? *name : root), schema,
+                            name && name->kind == JsonKind::string ? fmt::format(", not '{}'", name->string) : ""));
   }
   opened.items = doc.find(root, list);
   if (!opened.items || opened.items->kind != JsonKind::array) {
-    return fail(ErrorKind::parse, fmt::format("{}: a list \"{}\" is expected", doc.where(opened.items ? *opened.items : root), list));
+    return fail(ErrorKind::parse,
+                fmt::format("{}: a list \"{}\" is expected", doc.where(opened.items ? *opened.items : root), list));
   }
   for (const auto* member = doc.first(root); member; member = doc.next(*member)) {
     if (member != name && member != opened.items) {
-      return fail(ErrorKind::parse, fmt::format("{}: field '{}' is unknown beside \"schema\" and \"{}\"", doc.where(*member), member->key, list));
+      return fail(ErrorKind::parse,
+                  fmt::format("{}: field '{}' is unknown beside \"schema\" and \"{}\"", doc.where(*member), member->key, list));
     }
   }
   return opened;

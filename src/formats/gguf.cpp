@@ -32,8 +32,8 @@ std::optional<SplitName> parse_split_name(const std::string& name)
     const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
     return status == std::errc{} && end == digits.data() + digits.size();
   };
-  const bool matches = tail[0] == '-' && tail.substr(6, 4) == "-of-" && tail.substr(15) == ".gguf" && number(tail.substr(1, 5), split.part) &&
-                       number(tail.substr(10, 5), split.count);
+  const bool matches = tail[0] == '-' && tail.substr(6, 4) == "-of-" && tail.substr(15) == ".gguf" &&
+                       number(tail.substr(1, 5), split.part) && number(tail.substr(10, 5), split.count);
   return matches ? std::optional(split) : std::nullopt;
 }
 
@@ -57,12 +57,15 @@ Result<GgufHeader> read_all_parts(const std::filesystem::path& file, GgufHeader 
 {
   const auto name = parse_split_name(file.filename().string());
   if (!name) {
-    return fail(ErrorKind::parse, fmt::format("{}: this is a part of {}, but its name does not end in -00001-of-{:05}.gguf", file.string(), count, count));
+    return fail(ErrorKind::parse, fmt::format("{}: this is a part of {}, but its name does not end in -00001-of-{:05}.gguf",
+                                              file.string(), count, count));
   }
   if (name->count != count) {
-    return fail(ErrorKind::parse, fmt::format("{}: the name says {} parts, the key 'split.count' says {}", file.string(), name->count, count));
+    return fail(ErrorKind::parse,
+                fmt::format("{}: the name says {} parts, the key 'split.count' says {}", file.string(), name->count, count));
   }
-  if (count > k_max_parts) return fail(ErrorKind::parse, fmt::format("{}: {} parts are more than {}", file.string(), count, k_max_parts));
+  if (count > k_max_parts)
+    return fail(ErrorKind::parse, fmt::format("{}: {} parts are more than {}", file.string(), count, k_max_parts));
   GgufHeader whole;
   std::unordered_set<std::string> names;
   for (std::uint32_t part = 1; part <= count; ++part) {
@@ -73,11 +76,12 @@ Result<GgufHeader> read_all_parts(const std::filesystem::path& file, GgufHeader 
       return fail(ErrorKind::io, fmt::format("part {} of {} is missing: {}", part, count, opened.error().message));
     }
     if (split_number(*opened) != part - 1 || split_count(*opened) != count) {
-      return fail(ErrorKind::parse, fmt::format("{}: this is not part {} of {}, its keys say part {} of {}", path.string(), part, count,
-                                                split_number(*opened) + 1, split_count(*opened)));
+      return fail(ErrorKind::parse, fmt::format("{}: this is not part {} of {}, its keys say part {} of {}", path.string(), part,
+                                                count, split_number(*opened) + 1, split_count(*opened)));
     }
     for (const auto& t : opened->tensors) {
-      if (!names.insert(t.name).second) return fail(ErrorKind::parse, fmt::format("{}: tensor '{}' is in an earlier part too", path.string(), t.name));
+      if (!names.insert(t.name).second)
+        return fail(ErrorKind::parse, fmt::format("{}: tensor '{}' is in an earlier part too", path.string(), t.name));
     }
     if (part == 1) {
       whole = std::move(*opened);
@@ -89,9 +93,11 @@ Result<GgufHeader> read_all_parts(const std::filesystem::path& file, GgufHeader 
       std::ranges::move(opened->tensors, std::back_inserter(whole.tensors));
     }
   }
-  if (const auto* n = whole.find("split.tensors.count"); n && (n->whole.size() != 1 || n->whole[0] != std::ssize(whole.tensors))) {
-    return fail(ErrorKind::parse, fmt::format("{}: offset {}: key 'split.tensors.count' does not match the {} tensors of all parts", file.string(),
-                                              n->offset, whole.tensors.size()));
+  if (const auto* n = whole.find("split.tensors.count");
+      n && (n->whole.size() != 1 || n->whole[0] != std::ssize(whole.tensors))) {
+    return fail(ErrorKind::parse,
+                fmt::format("{}: offset {}: key 'split.tensors.count' does not match the {} tensors of all parts", file.string(),
+                            n->offset, whole.tensors.size()));
   }
   return whole;
 }

@@ -15,10 +15,10 @@ namespace {
 constexpr std::uint64_t k_max_header = std::uint64_t{128} << 20;
 constexpr std::uint64_t k_max_keys = 65536;
 constexpr std::uint64_t k_max_tensors = 131072;
-constexpr std::uint64_t k_max_key_length = 65535;      // gguf.md: keys are at most 2^16 - 1 bytes
-constexpr std::uint64_t k_max_name_length = 63;        // GGML_MAX_NAME - 1
-constexpr std::uint64_t k_kept_string = 4096;          // names are shorter; chat templates are not kept
-constexpr std::uint64_t k_kept_array = 1024;           // twice as many as llama.cpp's limit of layers
+constexpr std::uint64_t k_max_key_length = 65535;  // gguf.md: keys are at most 2^16 - 1 bytes
+constexpr std::uint64_t k_max_name_length = 63;    // GGML_MAX_NAME - 1
+constexpr std::uint64_t k_kept_string = 4096;      // names are shorter; chat templates are not kept
+constexpr std::uint64_t k_kept_array = 1024;       // twice as many as llama.cpp's limit of layers
 constexpr std::uint64_t k_max_elements = std::uint64_t{1} << 62;
 
 /// Value types as numbered in the file (gguf.h: enum gguf_type).
@@ -27,10 +27,17 @@ enum class ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean,
 std::uint64_t bytes_of(ValueType type)
 {
   switch (type) {
-    case ValueType::u8: case ValueType::i8: case ValueType::boolean: return 1;
-    case ValueType::u16: case ValueType::i16: return 2;
-    case ValueType::u32: case ValueType::i32: case ValueType::f32: return 4;
-    case ValueType::u64: case ValueType::i64: case ValueType::f64: return 8;
+    case ValueType::u8:
+    case ValueType::i8:
+    case ValueType::boolean: return 1;
+    case ValueType::u16:
+    case ValueType::i16: return 2;
+    case ValueType::u32:
+    case ValueType::i32:
+    case ValueType::f32: return 4;
+    case ValueType::u64:
+    case ValueType::i64:
+    case ValueType::f64: return 8;
     case ValueType::string: return 8;  // at least its length
     case ValueType::array: return 0;
   }
@@ -80,7 +87,8 @@ class HeaderReader {
     n_tensors_ = in_.read<std::uint64_t>();
     n_keys_ = in_.read<std::uint64_t>();
     if (!alive("its first 24 bytes")) return false;
-    if (n_tensors_ > k_max_tensors) return bad(8, fmt::format("{} tensors are claimed, at most {} are read", n_tensors_, k_max_tensors));
+    if (n_tensors_ > k_max_tensors)
+      return bad(8, fmt::format("{} tensors are claimed, at most {} are read", n_tensors_, k_max_tensors));
     if (n_keys_ > k_max_keys) return bad(16, fmt::format("{} keys are claimed, at most {} are read", n_keys_, k_max_keys));
     return true;
   }
@@ -107,7 +115,8 @@ class HeaderReader {
       GgufValue value;
       value.offset = offset;
       if (!read_value(key, value)) return false;
-      if (!header_.values.emplace(std::move(key), std::move(value)).second) return bad(offset, fmt::format("key {} is given twice", i));
+      if (!header_.values.emplace(std::move(key), std::move(value)).second)
+        return bad(offset, fmt::format("key {} is given twice", i));
     }
     return true;
   }
@@ -131,9 +140,9 @@ class HeaderReader {
     }
     if (type == ValueType::string) return read_strings(key, value);
 
-    value.kind = type == ValueType::boolean                              ? GgufValue::Kind::boolean
+    value.kind = type == ValueType::boolean                         ? GgufValue::Kind::boolean
                  : type == ValueType::f32 || type == ValueType::f64 ? GgufValue::Kind::real
-                                                                         : GgufValue::Kind::whole;
+                                                                    : GgufValue::Kind::whole;
     if (value.length > k_kept_array) {
       in_.skip(value.length * each);
     } else {
@@ -147,7 +156,8 @@ class HeaderReader {
     value.kind = GgufValue::Kind::string;
     for (std::uint64_t i = 0; i < value.length; ++i) {
       const auto length = in_.read<std::uint64_t>();
-      if (!in_.ok() || length > in_.left()) return bad(value.offset, fmt::format("a string of key '{}' runs past the end of the file", printable(key)));
+      if (!in_.ok() || length > in_.left())
+        return bad(value.offset, fmt::format("a string of key '{}' runs past the end of the file", printable(key)));
       if (!value.is_array && length <= k_kept_string) {
         value.string.resize(static_cast<std::size_t>(length));
         in_.take(value.string.data(), value.string.size());
@@ -170,11 +180,13 @@ class HeaderReader {
       case ValueType::u32: return whole(in_.read<std::uint32_t>());
       case ValueType::i32: return whole(in_.read<std::int32_t>());
       case ValueType::boolean: return whole(in_.read<std::uint8_t>() != 0);
-      case ValueType::u64: return whole(std::min<std::uint64_t>(in_.read<std::uint64_t>(), std::numeric_limits<std::int64_t>::max()));
+      case ValueType::u64:
+        return whole(std::min<std::uint64_t>(in_.read<std::uint64_t>(), std::numeric_limits<std::int64_t>::max()));
       case ValueType::i64: return whole(in_.read<std::int64_t>());
       case ValueType::f32: value.real.push_back(static_cast<double>(in_.read<float>())); return;
       case ValueType::f64: value.real.push_back(in_.read<double>()); return;
-      case ValueType::string: case ValueType::array: return;
+      case ValueType::string:
+      case ValueType::array: return;
     }
   }
 
@@ -203,7 +215,8 @@ class HeaderReader {
       const auto name = printable(tensor.name);
       if (!names.insert(tensor.name).second) return bad(offset, fmt::format("tensor '{}' is given twice", name));
       if (at != expected) {
-        return bad(offset, fmt::format("the data of tensor '{}' is said to be at {}, but {} is where the one before it ends", name, at, expected));
+        return bad(offset, fmt::format("the data of tensor '{}' is said to be at {}, but {} is where the one before it ends",
+                                       name, at, expected));
       }
       if (size > k_max_elements - expected) return bad(offset, fmt::format("tensor '{}' is larger than any machine", name));
       expected += (size + alignment - 1) / alignment * alignment;
@@ -212,7 +225,8 @@ class HeaderReader {
     }
     const auto data = (in_.offset() + alignment - 1) / alignment * alignment;
     if (data_end_ > 0 && (in_.size() < data || in_.size() - data < data_end_)) {
-      return bad(in_.size(), fmt::format("the file is cut off: its tensors need {} bytes, it has {}", data + data_end_, in_.size()));
+      return bad(in_.size(),
+                 fmt::format("the file is cut off: its tensors need {} bytes, it has {}", data + data_end_, in_.size()));
     }
     return true;
   }
@@ -228,22 +242,26 @@ class HeaderReader {
     std::uint64_t elements = 1;
     for (std::uint32_t d = 0; d < n_dims; ++d) {
       const auto n = in_.read<std::uint64_t>();
-      if (n != 0 && elements > k_max_elements / n) return bad(offset, fmt::format("tensor '{}' has more elements than any machine can hold", name));
+      if (n != 0 && elements > k_max_elements / n)
+        return bad(offset, fmt::format("tensor '{}' has more elements than any machine can hold", name));
       elements *= n;
       tensor.shape.push_back(n);
     }
     const auto number = in_.read<std::uint32_t>();
     if (!alive("the list of tensors")) return false;
     const auto type = known_tensor_type(number);
-    if (!type) return bad(offset, fmt::format("tensor '{}' has the type {}, which is unknown or was removed from ggml", name, number));
+    if (!type)
+      return bad(offset, fmt::format("tensor '{}' has the type {}, which is unknown or was removed from ggml", name, number));
     tensor.type = *type;
     const auto& block = traits(*type);
     const auto row = tensor.shape.empty() ? 1 : tensor.shape[0];
     if (row % block.block_weights) {
-      return bad(offset, fmt::format("tensor '{}' has rows of {} weights, {} needs a multiple of {}", name, row, block.name, block.block_weights));
+      return bad(offset, fmt::format("tensor '{}' has rows of {} weights, {} needs a multiple of {}", name, row, block.name,
+                                     block.block_weights));
     }
     const auto blocks = elements / block.block_weights;
-    if (blocks > k_max_elements / block.block_bytes) return bad(offset, fmt::format("tensor '{}' is larger than any machine", name));
+    if (blocks > k_max_elements / block.block_bytes)
+      return bad(offset, fmt::format("tensor '{}' is larger than any machine", name));
     size = blocks * block.block_bytes;
     return true;
   }
@@ -252,7 +270,8 @@ class HeaderReader {
   static std::string printable(std::string_view text)
   {
     std::string out(text.substr(0, 100));
-    std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+    std::ranges::replace_if(
+        out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
     return out;
   }
 

@@ -24,7 +24,7 @@ struct GgufValue {
   std::vector<std::int64_t> whole;  ///< Whole numbers and booleans; above 2^63 - 1 they are held as that.
   std::vector<double> real;
   std::string string;
-  std::uint64_t offset = 0;         ///< Of the key in the file.
+  std::uint64_t offset = 0;  ///< Of the key in the file.
 };
 
 struct GgufHeader {

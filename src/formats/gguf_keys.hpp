@@ -45,14 +45,16 @@ class GgufKeys {
   {
     const auto* value = find(name);
     if (!value || !value->is_array) return {};
-    if (value->whole.size() != value->length) return wrong(name, *value, "is not a list of whole numbers"), std::vector<std::uint32_t>{};
+    if (value->whole.size() != value->length)
+      return wrong(name, *value, "is not a list of whole numbers"), std::vector<std::uint32_t>{};
     std::vector<std::uint32_t> out;
     out.reserve(value->whole.size());
     for (const auto v : value->whole) out.push_back(number(name, *value, v));
     return out;
   }
   /// One number for all layers or one a layer; of `n_all` layers in the file the first `n` count.
-  PerLayer<std::uint32_t> per_layer(std::string_view name, std::uint32_t n_all, std::uint32_t n, PerLayer<std::uint32_t> otherwise = {})
+  PerLayer<std::uint32_t> per_layer(std::string_view name, std::uint32_t n_all, std::uint32_t n,
+                                    PerLayer<std::uint32_t> otherwise = {})
   {
     const auto* value = find(name);
     if (!value) return otherwise;

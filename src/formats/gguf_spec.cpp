@@ -61,7 +61,8 @@ std::uint32_t vocabulary(GgufKeys& keys, const GgufHeader& header)
     return static_cast<std::uint32_t>(tokens->length);
   }
   for (const auto& t : header.tensors) {
-    if (t.name == "token_embd.weight" && t.shape.size() == 2 && t.shape[1] <= UINT32_MAX) return static_cast<std::uint32_t>(t.shape[1]);
+    if (t.name == "token_embd.weight" && t.shape.size() == 2 && t.shape[1] <= UINT32_MAX)
+      return static_cast<std::uint32_t>(t.shape[1]);
   }
   return 0;
 }
@@ -184,8 +185,10 @@ void read_mla(GgufKeys& keys, ModelSpec& spec)
 
 void read_rare(GgufKeys& keys, ModelSpec& spec)
 {
-  if (const auto n = keys.u32("embedding_length_per_layer_input"); n && spec.arch != "qwen4exp") spec.per_layer_embd = PerLayerEmbedding{n, spec.n_vocab};
-  if (spec.arch == "gemma3n" && spec.n_layer > 20) spec.n_layer_kv_shared = spec.n_layer - 20;  // gemma3n.cpp: n_layer_kv_from_start
+  if (const auto n = keys.u32("embedding_length_per_layer_input"); n && spec.arch != "qwen4exp")
+    spec.per_layer_embd = PerLayerEmbedding{n, spec.n_vocab};
+  if (spec.arch == "gemma3n" && spec.n_layer > 20)
+    spec.n_layer_kv_shared = spec.n_layer - 20;  // gemma3n.cpp: n_layer_kv_from_start
   if (spec.arch == "gemma4") spec.n_layer_kv_shared = keys.u32("attention.shared_kv_layers");
   if (spec.arch == "deepseek4") {
     DeepSeek4Spec dsv4;
@@ -219,7 +222,8 @@ Result<ModelSpec> spec_from_gguf(GgufHeader header, std::string_view file)
 {
   const auto* arch = header.find("general.architecture");
   if (!arch || arch->kind != GgufValue::Kind::string || arch->is_array || arch->string.empty()) {
-    return fail(ErrorKind::parse, fmt::format("{}: key 'general.architecture' is missing: the file does not say what model it is", file));
+    return fail(ErrorKind::parse,
+                fmt::format("{}: key 'general.architecture' is missing: the file does not say what model it is", file));
   }
   ModelSpec spec;
   spec.arch = arch->string;

@@ -10,7 +10,10 @@ namespace canirun {
 namespace {
 
 std::uint64_t width(const FileTensor& t, std::size_t dimension) { return dimension < t.shape.size() ? t.shape[dimension] : 1; }
-std::uint32_t width32(const FileTensor& t, std::size_t dimension) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(width(t, dimension), UINT32_MAX)); }
+std::uint32_t width32(const FileTensor& t, std::size_t dimension)
+{
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(width(t, dimension), UINT32_MAX));
+}
 
 /// "blk.12.attn_q.weight" → 12 and "attn_q.weight"; other names have no layer.
 struct LayerName {
@@ -68,7 +71,9 @@ void read_ffn_tensor(ModelSpec& spec, std::uint32_t il, std::string_view part, c
 {
   if (part == "ffn_up.bias" || part == "ffn_down.bias") spec.ffn_bias = true;
   if (part == "attn_norm.bias") spec.norm_bias = true;
-  if (part == "ffn_gate.weight" || part == "ffn_gate_exps.weight" || (part == "ffn_up.weight" && width(t, 1) == 2 * std::uint64_t{spec.n_ff(il)})) spec.ffn_gated = true;
+  if (part == "ffn_gate.weight" || part == "ffn_gate_exps.weight" ||
+      (part == "ffn_up.weight" && width(t, 1) == 2 * std::uint64_t{spec.n_ff(il)}))
+    spec.ffn_gated = true;
   if (!spec.moe) return;
   auto& moe = *spec.moe;
   if (part == "ffn_down_exps.weight") moe.n_ff_expert = std::max(moe.n_ff_expert, width32(t, 0));
@@ -121,7 +126,8 @@ void read_from_tensors(ModelSpec& spec)
     if (part.starts_with("indexer.")) indexer_layers.insert(il);
     if (part == "attn_sinks.weight") sink_layers.insert(il);
     const bool block_norm = part == "attn_norm.weight" || part == "attn_norm_2.weight" || part == "ffn_norm.weight" ||
-                            part == "post_attention_norm.weight" || part == "post_ffw_norm.weight" || part == "attn_output_norm.weight" || part == "layer_output_norm.weight";
+                            part == "post_attention_norm.weight" || part == "post_ffw_norm.weight" ||
+                            part == "attn_output_norm.weight" || part == "layer_output_norm.weight";
     if (il == 0 && block_norm) ++norms_in_layer_0;
   }
 
@@ -138,9 +144,11 @@ void read_from_tensors(ModelSpec& spec)
     spec.mla->indexer_layers.assign(indexer_layers.begin(), indexer_layers.end());
   }
   spec.attn.sinks = !sink_layers.empty();
-  spec.attn.sinks_swa_only = !sink_layers.empty() && spec.swa && std::ranges::all_of(sink_layers, [&](auto il) { return spec.is_swa(il); });
+  spec.attn.sinks_swa_only =
+      !sink_layers.empty() && spec.swa && std::ranges::all_of(sink_layers, [&](auto il) { return spec.is_swa(il); });
   if (spec.arch == "gemma4") {
-    for (std::uint32_t il = 0; il < spec.n_layer; ++il) spec.k_eq_v = spec.k_eq_v || (!spec.is_swa(il) && !value_layers.contains(il));
+    for (std::uint32_t il = 0; il < spec.n_layer; ++il)
+      spec.k_eq_v = spec.k_eq_v || (!spec.is_swa(il) && !value_layers.contains(il));
   }
 }
 

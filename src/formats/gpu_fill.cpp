@@ -22,7 +22,11 @@ std::vector<std::string> backends_of(const GpuEntry& entry)
 
 Figure table_figure(const GpuEntry& entry, double value, std::string_view unit)
 {
-  return {.value = value, .unit = std::string(unit), .source = "table:" + entry.id, .confidence = FigureConfidence::table, .alternatives = {}};
+  return {.value = value,
+          .unit = std::string(unit),
+          .source = "table:" + entry.id,
+          .confidence = FigureConfidence::table,
+          .alternatives = {}};
 }
 
 OptionalFigure bandwidth_figure(const GpuEntry& entry)

@@ -13,9 +13,9 @@ namespace canirun {
 
 namespace {
 
-constexpr std::string_view k_dropped_words[] = {"nvidia", "geforce", "tesla", "quadro", "amd",        "radeon",     "instinct", "intel",
-                                                "apple",  "gpu",     "card",  "tm",     "r",          "corporation", "graphics",
-                                                "generation", "edition", "qualcomm", "ati"};
+constexpr std::string_view k_dropped_words[] = {"nvidia",   "geforce",    "tesla",   "quadro",   "amd", "radeon", "instinct",
+                                                "intel",    "apple",      "gpu",     "card",     "tm",  "r",      "corporation",
+                                                "graphics", "generation", "edition", "qualcomm", "ati"};
 constexpr std::string_view k_mobile_words[] = {"laptop", "mobile", "notebook", "maxq"};
 
 /// "12gb", "24g", "80gib": a size of whole gibibytes, as names of cards state it.
@@ -53,17 +53,21 @@ Result<GpuQuery> parse_query(std::string_view text)
     auto rest = trim({end, static_cast<std::size_t>(text.data() + text.size() - end)});
     const bool times = rest.starts_with("x ") || rest.starts_with("X ") || rest.starts_with("* ") || rest.starts_with("\xC3\x97");
     if (times) {
-      if (count == 0 || count > 64) return fail(ErrorKind::invalid_argument, fmt::format("'{}': 1 to 64 GPUs can be stated", text));
+      if (count == 0 || count > 64)
+        return fail(ErrorKind::invalid_argument, fmt::format("'{}': 1 to 64 GPUs can be stated", text));
       query.count = count;
       text = trim(rest.substr(rest.starts_with("\xC3\x97") ? 2 : 1));
     }
   }
   if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
     std::string size(text.substr(colon + 1));
-    std::ranges::transform(size, size.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::ranges::transform(size, size.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     auto gib = size_word(size);
     if (!gib) gib = size_word(size + "g");
-    if (!gib) return fail(ErrorKind::invalid_argument, fmt::format("'{}': '{}' is not a memory size like 24G", text, text.substr(colon + 1)));
+    if (!gib)
+      return fail(ErrorKind::invalid_argument,
+                  fmt::format("'{}': '{}' is not a memory size like 24G", text, text.substr(colon + 1)));
     query.gib = gib;
     text = trim(text.substr(0, colon));
   }
@@ -173,10 +177,10 @@ Result<const GpuEntry*> choose(std::span<const GpuEntry> entries, std::string_vi
   if (!versions_of_one_card(found)) {
     return fail(ErrorKind::invalid_argument, fmt::format("'{}' can be {}; name one of them", text, listing(found)));
   }
-  const auto* smallest = *std::ranges::min_element(found, {}, [](const GpuEntry* e) {
-    return std::pair(smallest_size(*e), e->bandwidth_gbs.value_or(0));
-  });
-  notes.push_back(fmt::format("'{}' is sold in {} versions ({}); {} is assumed, the smallest", text, found.size(), listing(found), smallest->name));
+  const auto* smallest = *std::ranges::min_element(
+      found, {}, [](const GpuEntry* e) { return std::pair(smallest_size(*e), e->bandwidth_gbs.value_or(0)); });
+  notes.push_back(fmt::format("'{}' is sold in {} versions ({}); {} is assumed, the smallest", text, found.size(), listing(found),
+                              smallest->name));
   return smallest;
 }
 
@@ -237,7 +241,8 @@ Result<GpuMatch> GpuTable::lookup(std::string_view text, std::optional<Bytes> ra
   } else if (stated) {
     gib = *stated;
     if (!entry.vram_gib.empty() && !has_size(entry, gib) && !entry.unified) {
-      match.notes.push_back(fmt::format("{} is sold with {} GiB; {} GiB is taken as stated", entry.name, fmt::join(entry.vram_gib, " or "), gib));
+      match.notes.push_back(
+          fmt::format("{} is sold with {} GiB; {} GiB is taken as stated", entry.name, fmt::join(entry.vram_gib, " or "), gib));
     }
   } else if (entry.vram_gib.size() > 1) {
     match.notes.push_back(fmt::format("{} is sold with {} GiB; {} is assumed, `{}:{}G` says otherwise", entry.name,

@@ -11,9 +11,9 @@ namespace canirun {
 
 /// A name in three strengths. "NVIDIA GeForce RTX 4090 Laptop GPU" and "RTX 4090 Mobile" have the same `key`.
 struct GpuName {
-  std::string key;               ///< Folded; vendor and brand words dropped, laptop = mobile = Max-Q.
-  std::string base;              ///< The same without sizes and without what stands in brackets: versions of one card share it.
-  std::optional<double> gib;     ///< A memory size in the name ("RTX 3060 12GB").
+  std::string key;            ///< Folded; vendor and brand words dropped, laptop = mobile = Max-Q.
+  std::string base;           ///< The same without sizes and without what stands in brackets: versions of one card share it.
+  std::optional<double> gib;  ///< A memory size in the name ("RTX 3060 12GB").
 };
 
 GpuName parse_gpu_name(std::string_view text);

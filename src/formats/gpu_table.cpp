@@ -86,7 +86,8 @@ bool read_gpu(FieldReader& in, const JsonNode& node, GpuEntry& gpu)
   }
   if (fold(gpu.id).empty()) return in.wrong(node, "'id' is missing");
   if (gpu.name.empty()) gpu.name = gpu.id;
-  if (!gpu.unified && gpu.vram_gib.empty()) return in.wrong(node, "vram_gib: a card with memory of its own needs at least one size");
+  if (!gpu.unified && gpu.vram_gib.empty())
+    return in.wrong(node, "vram_gib: a card with memory of its own needs at least one size");
   std::ranges::sort(gpu.vram_gib);
   return true;
 }

@@ -28,7 +28,7 @@ struct JsonNode {
   std::uint32_t offset = 0;
   std::uint32_t child = 0;
   std::uint32_t next = 0;
-  std::uint32_t size = 0;   ///< Children of an array or object.
+  std::uint32_t size = 0;  ///< Children of an array or object.
   JsonKind kind = JsonKind::null;
 };
 

@@ -70,7 +70,8 @@ bool read_figure(FieldReader& in, const JsonNode& node, std::string_view unit, O
   for (const auto* m = doc.first(node); m; m = doc.next(*m)) {
     bool done = true;
     if (m->key == "unit") {
-      done = in.read(*m, figure.unit) && (figure.unit == unit || in.wrong(*m, fmt::format("'{}' is expected, not '{}'", unit, figure.unit)));
+      done = in.read(*m, figure.unit) &&
+             (figure.unit == unit || in.wrong(*m, fmt::format("'{}' is expected, not '{}'", unit, figure.unit)));
     } else if (m->key == "source") {
       done = in.read(*m, figure.source);
     } else if (m->key == "confidence") {
@@ -178,11 +179,13 @@ Result<HardwareProfile> parse_profile(std::string_view json, std::string_view fi
   if (!document) return tl::unexpected(document.error());
   const auto& root = document->root();
   FieldReader in(*document);
-  if (root.kind != JsonKind::object) return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", document->where(root)));
+  if (root.kind != JsonKind::object)
+    return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", document->where(root)));
   const auto* schema = document->find(root, "schema");
   if (!schema || schema->string != "canirun.hardware/1") {
-    return fail(ErrorKind::parse, fmt::format("{}: \"schema\": \"canirun.hardware/1\" is expected; `canirun probe -o FILE` writes such a file",
-                                              document->where(schema ? *schema : root)));
+    return fail(ErrorKind::parse,
+                fmt::format("{}: \"schema\": \"canirun.hardware/1\" is expected; `canirun probe -o FILE` writes such a file",
+                            document->where(schema ? *schema : root)));
   }
   HardwareProfile profile;
   for (const auto* m = document->first(root); m; m = document->next(*m)) {

@@ -12,7 +12,8 @@ Result<Projector> read_projector(const std::filesystem::path& file)
   if (!header) return tl::unexpected(std::move(header.error()));
   const auto* arch = header->find("general.architecture");
   if (!arch || arch->string != "clip") {
-    return fail(ErrorKind::parse, fmt::format("{}: this is no projector, its architecture is '{}' and not 'clip'", file.string(), arch ? arch->string : ""));
+    return fail(ErrorKind::parse, fmt::format("{}: this is no projector, its architecture is '{}' and not 'clip'", file.string(),
+                                              arch ? arch->string : ""));
   }
   return Projector{file.stem().string(), std::move(header->tensors)};
 }

@@ -32,8 +32,8 @@ class FieldReader {
   {
     if (!problem_) {
       field_ = node.key;
-      problem_ = fmt::format("{}: {}{}{}{}{}", doc_.where(node), entry_.empty() ? "" : "'", entry_, entry_.empty() ? "" : "': ",
-                             node.key.empty() ? "" : fmt::format("field '{}': ", node.key), what);
+      problem_ = fmt::format("{}: {}{}{}{}{}", doc_.where(node), entry_.empty() ? "" : "'", entry_,
+                             entry_.empty() ? "" : "': ", node.key.empty() ? "" : fmt::format("field '{}': ", node.key), what);
     }
     return false;
   }

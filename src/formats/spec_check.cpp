@@ -84,7 +84,8 @@ std::optional<std::string> bad_ssm(const ModelSpec& s)
     if (auto e = above("ssm", width, k_max_width)) return e;
   }
   if (m.kind == SsmKind::mamba2 || m.kind == SsmKind::gated_delta) {
-    if (m.dt_rank == 0 || m.d_inner % m.dt_rank) return fmt::format("ssm.dt_rank: {} heads do not divide d_inner {}", m.dt_rank, m.d_inner);
+    if (m.dt_rank == 0 || m.d_inner % m.dt_rank)
+      return fmt::format("ssm.dt_rank: {} heads do not divide d_inner {}", m.dt_rank, m.d_inner);
   }
   return {};
 }

@@ -11,8 +11,8 @@
 
 namespace canirun {
 
-inline constexpr std::uint32_t k_max_layers = 512;   ///< llama.cpp: LLAMA_MAX_LAYERS (llama-hparams.h).
-inline constexpr std::uint32_t k_max_experts = 1024; ///< llama.cpp: LLAMA_MAX_EXPERTS.
+inline constexpr std::uint32_t k_max_layers = 512;    ///< llama.cpp: LLAMA_MAX_LAYERS (llama-hparams.h).
+inline constexpr std::uint32_t k_max_experts = 1024;  ///< llama.cpp: LLAMA_MAX_EXPERTS.
 
 /// Fills what follows from other fields when the file leaves it out: the heads of sliding layers, the rotated width.
 void complete(ModelSpec& spec);

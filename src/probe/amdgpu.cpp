@@ -26,7 +26,8 @@ std::optional<GpuType> type_by_metrics(const Sysroot& sys, const std::string& ba
 std::optional<GpuType> type_by_sizes(Bytes carve_out, Bytes gtt, std::optional<Bytes> ram)
 {
   if (carve_out <= Bytes{1ULL << 30}) return GpuType::integrated;
-  if (ram && static_cast<double>(gtt.count) > 0.7 * static_cast<double>(ram->count) && gtt > carve_out) return GpuType::integrated;
+  if (ram && static_cast<double>(gtt.count) > 0.7 * static_cast<double>(ram->count) && gtt > carve_out)
+    return GpuType::integrated;
   return std::nullopt;
 }
 

@@ -9,7 +9,7 @@ namespace canirun {
 namespace {
 
 struct Mount {
-  std::string root;   ///< The cgroup that appears at `point`.
+  std::string root;  ///< The cgroup that appears at `point`.
   std::string point;
 };
 
@@ -33,15 +33,15 @@ std::optional<Mount> find_mount(const Sysroot& sys, const std::string& controlle
     }
   }
   // No mountinfo (a captured tree, a bare container): the usual places.
-  const auto usual = controller.empty() ? std::vector<std::string>{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
-                     : controller == "cpu"
-                         ? std::vector<std::string>{"/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/cpu"}
-                         : std::vector<std::string>{"/sys/fs/cgroup/" + controller};
+  const auto usual = controller.empty()    ? std::vector<std::string>{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
+                     : controller == "cpu" ? std::vector<std::string>{"/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/cpu"}
+                                           : std::vector<std::string>{"/sys/fs/cgroup/" + controller};
   for (const auto& point : usual) {
     if (sys.exists(controller.empty() ? point + "/cgroup.controllers" : point)) return Mount{"/", point};
   }
   // A captured tree need not hold cgroup.controllers.
-  if (controller.empty() && sys.exists("/sys/fs/cgroup") && !sys.exists("/sys/fs/cgroup/memory")) return Mount{"/", "/sys/fs/cgroup"};
+  if (controller.empty() && sys.exists("/sys/fs/cgroup") && !sys.exists("/sys/fs/cgroup/memory"))
+    return Mount{"/", "/sys/fs/cgroup"};
   return std::nullopt;
 }
 

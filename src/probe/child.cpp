@@ -47,7 +47,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings)
 Result<ChildProcess> ChildProcess::start(const std::string& what, const std::vector<std::string>& environment)
 {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, fmt::format("no pipe for a child process: {}", std::strerror(errno)));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail(ErrorKind::unavailable, fmt::format("no pipe for a child process: {}", std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
@@ -61,7 +62,8 @@ Result<ChildProcess> ChildProcess::start(const std::string& what, const std::vec
   auto variables = environment;
   const auto program = own_program();
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers(arguments).data(), pointers(variables).data());
+  const int error =
+      ::posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers(arguments).data(), pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   ::close(ends[1]);
@@ -127,8 +129,8 @@ void ChildProcess::read_some()
   partial_.append(buffer, static_cast<std::size_t>(n));
   std::size_t start = 0;
   for (auto end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n', start)) {
-    auto line = nlohmann::json::parse(partial_.begin() + static_cast<std::ptrdiff_t>(start), partial_.begin() + static_cast<std::ptrdiff_t>(end),
-                                      nullptr, false);
+    auto line = nlohmann::json::parse(partial_.begin() + static_cast<std::ptrdiff_t>(start),
+                                      partial_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
     start = end + 1;
     if (!line.is_object()) continue;  // noise
     if (line.contains("done")) {
@@ -168,9 +170,9 @@ std::vector<std::string> child_environment(const std::vector<std::string>& chang
       std::string(k_in_probe_child) + "=1",
       // Overlays and capture layers crash in programs that draw nothing; device-select reorders. Loaders before 1.3.234 do not
       // know the first variable, so the commonest layers are switched off by their own.
-      "VK_LOADER_LAYERS_DISABLE=~implicit~", "NODEVICE_SELECT=1", "DISABLE_MANGOHUD=1", "DISABLE_VKBASALT=1", "DISABLE_OBS_VKCAPTURE=1",
-      "DISABLE_VULKAN_OBS_CAPTURE=1", "DISABLE_VK_LAYER_VALVE_steam_overlay_1=1", "DISABLE_VK_LAYER_VALVE_steam_fossilize_1=1",
-      "DISABLE_GAMESCOPE_WSI=1", "DISABLE_LSFG=1",
+      "VK_LOADER_LAYERS_DISABLE=~implicit~", "NODEVICE_SELECT=1", "DISABLE_MANGOHUD=1", "DISABLE_VKBASALT=1",
+      "DISABLE_OBS_VKCAPTURE=1", "DISABLE_VULKAN_OBS_CAPTURE=1", "DISABLE_VK_LAYER_VALVE_steam_overlay_1=1",
+      "DISABLE_VK_LAYER_VALVE_steam_fossilize_1=1", "DISABLE_GAMESCOPE_WSI=1", "DISABLE_LSFG=1",
       // Which device comes first must not depend on a game's settings.
       "MESA_VK_DEVICE_SELECT", "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE", "DRI_PRIME", "VK_INSTANCE_LAYERS", "VK_LOADER_DEBUG",
       "VK_LOADER_LAYERS_ENABLE", "MANGOHUD", "ENABLE_VKBASALT", "LD_PRELOAD", "MALLOC_TRACE"};

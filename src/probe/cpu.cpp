@@ -136,7 +136,9 @@ std::optional<std::uint32_t> performance_cores(hwloc_topology_t topology, const 
 /// Fills cores and NUMA nodes of `cpu` from hwloc.
 void read_topology(hwloc_topology_t topology, const hwloc_bitmap_s* mask, Cpu& cpu)
 {
-  const auto count = [&](hwloc_obj_type_t type) { return static_cast<std::uint32_t>(std::max(0, hwloc_get_nbobjs_by_type(topology, type))); };
+  const auto count = [&](hwloc_obj_type_t type) {
+    return static_cast<std::uint32_t>(std::max(0, hwloc_get_nbobjs_by_type(topology, type)));
+  };
   const auto cores = count(HWLOC_OBJ_CORE);
   const auto pus = count(HWLOC_OBJ_PU);
   if (pus == 0) return;
@@ -162,9 +164,10 @@ void read_topology(hwloc_topology_t topology, const hwloc_bitmap_s* mask, Cpu& c
 }
 
 // Flags of /proc/cpuinfo that decide which kernels a CPU runtime uses (ggml-cpu/arch: the features its variants are built for).
-constexpr std::array<std::string_view, 22> k_flags{
-    "sse4_2",     "avx",      "avx2",     "fma",      "f16c", "bmi2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
-    "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "sve", "sve2", "sme", "bf16"};
+constexpr std::array<std::string_view, 22> k_flags{"sse4_2",   "avx",      "avx2",     "fma",      "f16c",        "bmi2",
+                                                   "avx_vnni", "avx512f",  "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",
+                                                   "amx_tile", "amx_int8", "amx_bf16", "asimd",    "asimddp",     "i8mm",
+                                                   "sve",      "sve2",     "sme",      "bf16"};
 
 /// What /proc/cpuinfo says: model, flags, and cores where hwloc has no topology to read.
 void read_cpuinfo(const Sysroot& sys, Cpu& cpu)
@@ -281,7 +284,8 @@ Result<Facts> CpuSource::read()
   show("performance cores", out.cpu.performance_cores);
   show("NUMA nodes", out.cpu.numa_nodes);
   facts.reading("", "instruction sets", fmt::format("{}", fmt::join(out.cpu.isa, " ")));
-  if (!out.cpu.physical_cores) facts.note("the number of cores is unknown: neither hwloc nor /proc/cpuinfo could be read; state it with --cores");
+  if (!out.cpu.physical_cores)
+    facts.note("the number of cores is unknown: neither hwloc nor /proc/cpuinfo could be read; state it with --cores");
   facts.cpu = std::move(out);
   return facts;
 }

@@ -19,7 +19,8 @@ std::string without_identity(std::string text)
 {
   const char* home = std::getenv("HOME");
   if (const std::string folder = home != nullptr ? home : ""; folder.size() > 1) {
-    for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder, at + 1)) text.replace(at, folder.size(), "~");
+    for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder, at + 1))
+      text.replace(at, folder.size(), "~");
   }
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
@@ -63,7 +64,8 @@ std::string figure(const char* name, const OptionalFigure& f)
   auto text = f->unit == "B" ? fmt::format("    {}: {:.2f} GiB ({})", name, to_gib(f->bytes()).value, f->source)
                              : fmt::format("    {}: {:.1f} GB/s ({})", name, f->value / 1e9, f->source);
   for (const auto& other : f->alternatives) {
-    text += f->unit == "B" ? fmt::format("; {:.2f} by {}", other.value / 1073741824.0, other.source) : fmt::format("; {:.1f} by {}", other.value / 1e9, other.source);
+    text += f->unit == "B" ? fmt::format("; {:.2f} by {}", other.value / 1073741824.0, other.source)
+                           : fmt::format("; {:.1f} by {}", other.value / 1e9, other.source);
   }
   return text + "\n";
 }
@@ -73,20 +75,26 @@ std::string figure(const char* name, const OptionalFigure& f)
 std::string doctor_text(const ProbeTrace& trace)
 {
   const auto& p = trace.profile;
-  const auto size = [](const std::optional<Bytes>& b) { return b ? fmt::format("{:.2f} GiB", to_gib(*b).value) : std::string("unknown"); };
+  const auto size = [](const std::optional<Bytes>& b) {
+    return b ? fmt::format("{:.2f} GiB", to_gib(*b).value) : std::string("unknown");
+  };
   std::string out = "readings\n";
   for (const auto& r : trace.readings) {
     out += fmt::format("  {}: {} = {}\n", line_start(r.source, r.subject), r.key, without_identity(r.value));
   }
   out += "decisions\n";
   for (const auto& d : trace.decisions) {
-    out += fmt::format("  {}: {} = {} ({})\n", without_identity(d.subject), d.what, without_identity(d.chosen), without_identity(d.reason));
+    out += fmt::format("  {}: {} = {} ({})\n", without_identity(d.subject), d.what, without_identity(d.chosen),
+                       without_identity(d.reason));
   }
-  out += fmt::format("result\n  {}, Linux {} {}{}\n", p.host.os, p.host.kernel, p.host.arch, p.host.container ? ", container " + *p.host.container : "");
-  out += fmt::format("  memory {}, limit {}, available {}\n", size(p.memory.total), p.memory.limit ? size(p.memory.limit) : "none", size(p.memory.available));
+  out += fmt::format("result\n  {}, Linux {} {}{}\n", p.host.os, p.host.kernel, p.host.arch,
+                     p.host.container ? ", container " + *p.host.container : "");
+  out += fmt::format("  memory {}, limit {}, available {}\n", size(p.memory.total),
+                     p.memory.limit ? size(p.memory.limit) : "none", size(p.memory.available));
   for (std::size_t i = 0; i < p.gpus.size(); ++i) {
     const auto& g = p.gpus[i];
-    out += fmt::format("  gpu{}: {}, {}, {}, driver {}\n", i, g.name, g.pci_address.value_or("not on PCI"), g.pci_id.value_or("no PCI id"), g.driver.value_or("unknown"));
+    out += fmt::format("  gpu{}: {}, {}, {}, driver {}\n", i, g.name, g.pci_address.value_or("not on PCI"),
+                       g.pci_id.value_or("no PCI id"), g.driver.value_or("unknown"));
     out += figure("memory", g.memory_total) + figure("free", g.memory_free) + figure("bandwidth", g.bandwidth);
   }
   if (p.gpus.empty()) out += "  no GPU\n";
@@ -102,10 +110,14 @@ nlohmann::ordered_json doctor_json(const ProbeTrace& trace)
   using json = nlohmann::ordered_json;
   json readings = json::array(), decisions = json::array(), timings = json::object();
   for (const auto& r : trace.readings) {
-    readings.push_back({{"source", r.source}, {"subject", without_identity(r.subject)}, {"key", r.key}, {"value", without_identity(r.value)}});
+    readings.push_back(
+        {{"source", r.source}, {"subject", without_identity(r.subject)}, {"key", r.key}, {"value", without_identity(r.value)}});
   }
   for (const auto& d : trace.decisions) {
-    decisions.push_back({{"subject", without_identity(d.subject)}, {"what", d.what}, {"chosen", without_identity(d.chosen)}, {"reason", without_identity(d.reason)}});
+    decisions.push_back({{"subject", without_identity(d.subject)},
+                         {"what", d.what},
+                         {"chosen", without_identity(d.chosen)},
+                         {"reason", without_identity(d.reason)}});
   }
   for (const auto& t : trace.timings) timings[t.source] = t.milliseconds;
   return {{"schema", "canirun.doctor/1"},

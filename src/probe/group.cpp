@@ -14,18 +14,24 @@ constexpr std::array<std::string_view, 8> k_order{"pci", "amdgpu", "kfd", "proc-
 
 bool same(const std::optional<std::string>& a, const std::optional<std::string>& b) { return a && b && *a == *b; }
 
-bool is_software_layer(const DeviceFacts& device) { return device.source == "vulkan" || device.source == "device-tree" || device.source == "nvml"; }
+bool is_software_layer(const DeviceFacts& device)
+{
+  return device.source == "vulkan" || device.source == "device-tree" || device.source == "nvml";
+}
 
 /// Has this driver named a device of the group already? Then another one of its devices is another card.
 bool knows(const DeviceGroup& group, const DeviceFacts& device)
 {
-  return std::ranges::any_of(group, [&](const DeviceFacts* r) { return r->source == device.source && r->driver == device.driver; });
+  return std::ranges::any_of(group,
+                             [&](const DeviceFacts* r) { return r->source == device.source && r->driver == device.driver; });
 }
 
 /// Do both records name a place on the bus, and different ones?
 bool elsewhere(const DeviceGroup& group, const DeviceFacts& device)
 {
-  return device.pci_address && std::ranges::any_of(group, [&](const DeviceFacts* r) { return r->pci_address && *r->pci_address != *device.pci_address; });
+  return device.pci_address && std::ranges::any_of(group, [&](const DeviceFacts* r) {
+           return r->pci_address && *r->pci_address != *device.pci_address;
+         });
 }
 
 bool on_pci(const DeviceGroup& group)
@@ -47,11 +53,14 @@ DeviceGroup* find_group(std::vector<DeviceGroup>& groups, const DeviceFacts& dev
   };
   if (device.parent) return nullptr;  // a MIG instance is a device of its own
   if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::pci_address); })) return g;
-  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::uuid) && !elsewhere(group, device); })) return g;
-  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::luid) && !elsewhere(group, device); })) return g;
+  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::uuid) && !elsewhere(group, device); }))
+    return g;
+  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::luid) && !elsewhere(group, device); }))
+    return g;
   if (device.pci_address || !is_software_layer(device)) return nullptr;
   // No identity, such as Dozen under WSL: one card of the same model that this driver has not named.
-  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::pci_id) && !knows(group, device); })) return g;
+  if (auto* g = find(groups, [&](const auto& group) { return any(group, &DeviceFacts::pci_id) && !knows(group, device); }))
+    return g;
   // A GPU of a system on a chip is not on PCI and has no ids that its drivers agree on, but there is only one.
   if (device.type != GpuType::integrated) return nullptr;
   return find(groups, [&](const auto& group) {
@@ -82,7 +91,8 @@ std::vector<DeviceGroup> group_devices(std::span<const Facts> facts)
   const auto has_instances = [&](const DeviceGroup& group) {
     return std::ranges::any_of(groups, [&](const DeviceGroup& other) {
       const auto& parent = other.front()->parent;
-      return parent && std::ranges::any_of(group, [&](const DeviceFacts* r) { return same(r->pci_address, parent) && !r->parent; });
+      return parent &&
+             std::ranges::any_of(group, [&](const DeviceFacts* r) { return same(r->pci_address, parent) && !r->parent; });
     });
   };
   std::vector<DeviceGroup> kept;

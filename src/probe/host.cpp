@@ -72,7 +72,8 @@ Result<Facts> HostSource::read()
   const bool known = ::uname(&names) == 0;
   host.host.os = os_release(release, "PRETTY_NAME").value_or(os_release(release, "NAME").value_or("Linux"));
   host.host.kernel = sys_.is_this_machine() && known ? names.release : captured_kernel(sys_);
-  host.host.arch = sys_.is_this_machine() && known ? names.machine : sys_.line("proc/sys/kernel/arch").value_or(known ? names.machine : "");
+  host.host.arch =
+      sys_.is_this_machine() && known ? names.machine : sys_.line("proc/sys/kernel/arch").value_or(known ? names.machine : "");
   host.host.container = container(sys_);
   const auto version = host.host.kernel + sys_.line("proc/version").value_or("");
   host.host.wsl = version.find("microsoft") != std::string::npos || version.find("Microsoft") != std::string::npos;

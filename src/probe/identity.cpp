@@ -123,7 +123,7 @@ std::string_view nvidia_architecture(int major, int minor)
 
 bool is_integrated_nvidia(int major, int minor)
 {
-  constexpr std::array k_integrated{std::pair{3, 2}, std::pair{5, 3}, std::pair{6, 2}, std::pair{7, 2},
+  constexpr std::array k_integrated{std::pair{3, 2}, std::pair{5, 3},  std::pair{6, 2},  std::pair{7, 2},
                                     std::pair{8, 7}, std::pair{10, 1}, std::pair{11, 0}, std::pair{12, 1}};
   return std::ranges::find(k_integrated, std::pair{major, minor}) != k_integrated.end();
 }

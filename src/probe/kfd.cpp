@@ -82,7 +82,8 @@ Result<Facts> KfdSource::read()
     const auto node = properties(sys_, folder + "/properties");
     if (get(node, "simd_count") == 0) continue;  // a processor
     const auto place = address(node);
-    const auto unique = get(node, "unique_id") != 0 ? get(node, "unique_id") : get(node, "domain") << 32U | (get(node, "location_id") & 0xffffU);
+    const auto unique =
+        get(node, "unique_id") != 0 ? get(node, "unique_id") : get(node, "domain") << 32U | (get(node, "location_id") & 0xffffU);
     auto& card = cards[unique];
     auto& device = card.device;
     ++card.partitions;
@@ -105,12 +106,14 @@ Result<Facts> KfdSource::read()
       device.bandwidth_source = "kfd:clock*width";
     }
     const auto subject = place.value_or("node " + n);
-    facts.reading(subject, "KFD node " + n, fmt::format("simd_count {}, gfx_target_version {}, memory {}", get(node, "simd_count"), gfx, banks.size.count));
+    facts.reading(subject, "KFD node " + n,
+                  fmt::format("simd_count {}, gfx_target_version {}, memory {}", get(node, "simd_count"), gfx, banks.size.count));
   }
   for (auto& [unique, card] : cards) {
     if (card.partitions > 1) {
-      facts.note(fmt::format("the GPU at {} is split into {} partitions, which programs see as {} devices; it is counted once, with all its memory",
-                             card.device.pci_address.value_or("an unknown address"), card.partitions, card.partitions));
+      facts.note(fmt::format(
+          "the GPU at {} is split into {} partitions, which programs see as {} devices; it is counted once, with all its memory",
+          card.device.pci_address.value_or("an unknown address"), card.partitions, card.partitions));
     }
     facts.devices.push_back(std::move(card.device));
   }

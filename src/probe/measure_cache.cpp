@@ -45,7 +45,8 @@ OptionalFigure rate(const json& from, const std::string& key)
 std::string measurement_file()
 {
   auto folder = variable("XDG_CACHE_HOME");
-  if (!folder.starts_with('/')) folder = variable("HOME").starts_with('/') ? variable("HOME") + "/.cache" : "";  // relative paths are to be passed over
+  if (!folder.starts_with('/'))
+    folder = variable("HOME").starts_with('/') ? variable("HOME") + "/.cache" : "";  // relative paths are to be passed over
   return folder.empty() ? "" : folder + "/canirun/measured.json";
 }
 
@@ -63,7 +64,9 @@ std::string measurement_key(const HardwareProfile& profile)
 bool recall_measurements(HardwareProfile& profile, const std::string& file)
 {
   const auto kept = load(file);
-  if (!kept.is_object() || kept.value("schema", json()) != "canirun.measured/1" || kept.value("key", json()) != measurement_key(profile)) return false;
+  if (!kept.is_object() || kept.value("schema", json()) != "canirun.measured/1" ||
+      kept.value("key", json()) != measurement_key(profile))
+    return false;
   if (const auto cpu = rate(kept, "ram")) profile.memory.bandwidth = cpu;
   const auto gpus = kept.value("gpus", json::object());
   for (std::size_t i = 0; gpus.is_object() && i < profile.gpus.size(); ++i) {

@@ -27,10 +27,7 @@ double thread_seconds()
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-double wall_seconds()
-{
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Sums a slice as eight streams at once, so that the processor keeps several cache lines on their way.
 std::uint64_t read_once(const std::uint64_t* data, std::size_t words)

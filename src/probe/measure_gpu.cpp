@@ -25,7 +25,9 @@ struct Queue {
 
 class Copier {
  public:
-  Copier(const VulkanApi& vk, VkInstance instance, VkPhysicalDevice physical) : vk_(vk), instance_(instance), physical_(physical) {}
+  Copier(const VulkanApi& vk, VkInstance instance, VkPhysicalDevice physical) : vk_(vk), instance_(instance), physical_(physical)
+  {
+  }
 
   std::optional<double> run()
   {
@@ -42,7 +44,8 @@ class Copier {
     CANIRUN_LOAD(vk_.get_instance_proc, instance_, vkGetPhysicalDeviceQueueFamilyProperties);
     CANIRUN_LOAD(vk_.get_instance_proc, instance_, vkCreateDevice);
     get_device_proc_ = reinterpret_cast<PFN_vkGetDeviceProcAddr>(vk_.get_instance_proc(instance_, "vkGetDeviceProcAddr"));
-    if (vkGetPhysicalDeviceQueueFamilyProperties == nullptr || vkCreateDevice == nullptr || get_device_proc_ == nullptr) return false;
+    if (vkGetPhysicalDeviceQueueFamilyProperties == nullptr || vkCreateDevice == nullptr || get_device_proc_ == nullptr)
+      return false;
     std::uint32_t count = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(physical_, &count, nullptr);
     std::vector<VkQueueFamilyProperties> families(std::min(count, 32U));
@@ -84,7 +87,9 @@ class Copier {
     VkPhysicalDeviceMemoryProperties memory{};
     vk_.get_memory(physical_, &memory);
     for (std::uint32_t i = 0; i < std::min<std::uint32_t>(memory.memoryTypeCount, VK_MAX_MEMORY_TYPES); ++i) {
-      if (((needs.memoryTypeBits >> i) & 1U) == 0 || (memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) == 0) continue;
+      if (((needs.memoryTypeBits >> i) & 1U) == 0 ||
+          (memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) == 0)
+        continue;
       VkMemoryAllocateInfo allocation{};
       allocation.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
       allocation.allocationSize = needs.size;
@@ -181,11 +186,14 @@ class Copier {
     if (vkWaitForFences(device_, 1, &fence, VK_TRUE, k_timeout_ns) != VK_SUCCESS) return std::nullopt;
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     std::array<std::uint64_t, 2> ticks{};
-    const bool read = queue_.timestamps && vkGetQueryPoolResults(device_, queries_, 0, 2, sizeof ticks, ticks.data(), sizeof ticks[0],
-                                                                 VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT) == VK_SUCCESS;
+    const bool read =
+        queue_.timestamps && vkGetQueryPoolResults(device_, queries_, 0, 2, sizeof ticks, ticks.data(), sizeof ticks[0],
+                                                   VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT) == VK_SUCCESS;
     VkPhysicalDeviceProperties properties{};
     vk_.get_properties(physical_, &properties);
-    const double by_device = read && ticks[1] > ticks[0] ? static_cast<double>(ticks[1] - ticks[0]) * static_cast<double>(properties.limits.timestampPeriod) * 1e-9 : 0;
+    const double by_device = read && ticks[1] > ticks[0] ? static_cast<double>(ticks[1] - ticks[0]) *
+                                                               static_cast<double>(properties.limits.timestampPeriod) * 1e-9
+                                                         : 0;
     // A device's clock that runs wrong must not make memory faster than the wall clock allows by far.
     return by_device > 0.25 * wall.count() && by_device <= wall.count() ? by_device : wall.count();
   }

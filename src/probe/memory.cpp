@@ -60,7 +60,8 @@ Result<Facts> MemorySource::read()
     if (!memory.available) {
       // Kernels before 3.14: what is free and what the page cache would give back.
       const auto free = meminfo(*text, "MemFree");
-      if (free) memory.available = *free + meminfo(*text, "Buffers").value_or(Bytes{0}) + meminfo(*text, "Cached").value_or(Bytes{0});
+      if (free)
+        memory.available = *free + meminfo(*text, "Buffers").value_or(Bytes{0}) + meminfo(*text, "Cached").value_or(Bytes{0});
     }
   }
   if (memory.total) {
@@ -73,7 +74,8 @@ Result<Facts> MemorySource::read()
   }
   memory.limits = cgroup_memory_limits(sys_, facts);
   if (!memory.total && memory.limits.empty()) {
-    return fail(ErrorKind::unavailable, "/proc/meminfo cannot be read, so the size of the memory is unknown; state it with --ram");
+    return fail(ErrorKind::unavailable,
+                "/proc/meminfo cannot be read, so the size of the memory is unknown; state it with --ram");
   }
   facts.memory = std::move(memory);
   return facts;

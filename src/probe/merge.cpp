@@ -28,7 +28,8 @@ std::string_view describe(TypeEvidence evidence)
 
 /// The first value that one of the sources has, in their order of trust; only the kept record of Vulkan is asked.
 template <typename T>
-std::optional<T> first(const DeviceGroup& group, std::optional<T> DeviceFacts::*field, std::initializer_list<std::string_view> sources)
+std::optional<T> first(const DeviceGroup& group, std::optional<T> DeviceFacts::*field,
+                       std::initializer_list<std::string_view> sources)
 {
   for (const auto source : sources) {
     const auto* record = source == "vulkan" ? kept_vulkan(group) : record_of(group, source);
@@ -39,7 +40,8 @@ std::optional<T> first(const DeviceGroup& group, std::optional<T> DeviceFacts::*
 
 std::string dashed(const std::string& uuid)
 {
-  return fmt::format("{}-{}-{}-{}-{}", uuid.substr(0, 8), uuid.substr(8, 4), uuid.substr(12, 4), uuid.substr(16, 4), uuid.substr(20));
+  return fmt::format("{}-{}-{}-{}-{}", uuid.substr(0, 8), uuid.substr(8, 4), uuid.substr(12, 4), uuid.substr(16, 4),
+                     uuid.substr(20));
 }
 
 void set_type(Gpu& gpu, const DeviceGroup& group, const std::string& subject, Merged& out)
@@ -53,9 +55,14 @@ void set_type(Gpu& gpu, const DeviceGroup& group, const std::string& subject, Me
   gpu.type = best != nullptr ? *best->type : GpuType::discrete;
   gpu.unified_memory = gpu.type == GpuType::integrated;
   const auto evidence = best != nullptr ? best->type_evidence : TypeEvidence::guess;
-  out.decide(subject, "type", gpu.unified_memory ? "integrated" : gpu.type == GpuType::virtual_gpu ? "virtual" : "discrete", std::string(describe(evidence)));
+  out.decide(subject, "type",
+             gpu.unified_memory                 ? "integrated"
+             : gpu.type == GpuType::virtual_gpu ? "virtual"
+                                                : "discrete",
+             std::string(describe(evidence)));
   const bool guessed = evidence == TypeEvidence::guess;
-  if (guessed && gpu.unified_memory) out.note("probe", fmt::format("{} is taken for a GPU that shares memory with the CPU; no driver says so", gpu.name));
+  if (guessed && gpu.unified_memory)
+    out.note("probe", fmt::format("{} is taken for a GPU that shares memory with the CPU; no driver says so", gpu.name));
 }
 
 void set_bandwidth(Gpu& gpu, const DeviceGroup& group, const std::string& subject, Merged& out)
@@ -66,15 +73,21 @@ void set_bandwidth(Gpu& gpu, const DeviceGroup& group, const std::string& subjec
     if (plausible_bandwidth(*record->bandwidth)) {
       records.push_back(record);
     } else {
-      out.note(record->source, fmt::format("the memory bandwidth of {} by {} is {:.0f} GB/s, which cannot be; it is not used", gpu.name, record->source, *record->bandwidth / 1e9));
+      out.note(record->source, fmt::format("the memory bandwidth of {} by {} is {:.0f} GB/s, which cannot be; it is not used",
+                                           gpu.name, record->source, *record->bandwidth / 1e9));
     }
   }
   if (records.empty()) return;
   // Who measures wants the measured figure; otherwise the drivers' own order stands.
   std::ranges::stable_sort(records, std::ranges::greater{}, &DeviceFacts::bandwidth_measured);
   const auto* best = records.front();
-  gpu.bandwidth = Figure{*best->bandwidth, "B/s", best->bandwidth_source, best->bandwidth_measured ? FigureConfidence::measured : FigureConfidence::derived, {}};
-  for (std::size_t i = 1; i < records.size(); ++i) gpu.bandwidth->alternatives.push_back({*records[i]->bandwidth, records[i]->bandwidth_source});
+  gpu.bandwidth = Figure{*best->bandwidth,
+                         "B/s",
+                         best->bandwidth_source,
+                         best->bandwidth_measured ? FigureConfidence::measured : FigureConfidence::derived,
+                         {}};
+  for (std::size_t i = 1; i < records.size(); ++i)
+    gpu.bandwidth->alternatives.push_back({*records[i]->bandwidth, records[i]->bandwidth_source});
   out.decide(subject, "bandwidth", fmt::format("{:.0f} GB/s by {}", *best->bandwidth / 1e9, best->bandwidth_source),
              best->bandwidth_measured ? "a copy was measured: a lower bound" : "clock and width of the memory");
 }
@@ -83,21 +96,28 @@ Gpu merge_device(const DeviceGroup& group, const Machine& machine, const std::st
 {
   Gpu gpu;
   gpu.pci_address = first(group, &DeviceFacts::pci_address, {"pci", "amdgpu", "kfd", "proc-nvidia", "drm", "nvml", "vulkan"});
-  if (!gpu.pci_address) gpu.pci_address = group.front()->parent && canonical_pci_address(*group.front()->parent) ? group.front()->parent : std::nullopt;
+  if (!gpu.pci_address)
+    gpu.pci_address =
+        group.front()->parent && canonical_pci_address(*group.front()->parent) ? group.front()->parent : std::nullopt;
   gpu.pci_id = first(group, &DeviceFacts::pci_id, {"pci", "nvml", "drm", "kfd", "vulkan"});
   if (const auto uuid = first(group, &DeviceFacts::uuid, {"nvml", "proc-nvidia", "vulkan"})) gpu.uuid = dashed(*uuid);
   gpu.driver = first(group, &DeviceFacts::driver, {"nvml", "proc-nvidia", "vulkan", "pci"});
   gpu.architecture = first(group, &DeviceFacts::architecture, {"nvml", "kfd"}).value_or("");
-  const auto vendor_id = first(group, &DeviceFacts::vendor_id, {"pci", "nvml", "proc-nvidia", "amdgpu", "kfd", "drm", "vulkan", "device-tree"}).value_or(0);
+  const auto vendor_id =
+      first(group, &DeviceFacts::vendor_id, {"pci", "nvml", "proc-nvidia", "amdgpu", "kfd", "drm", "vulkan", "device-tree"})
+          .value_or(0);
   gpu.vendor = std::string(vendor_name(vendor_id));
   gpu.name = first(group, &DeviceFacts::name, {"nvml", "proc-nvidia", "vulkan", "amdgpu", "kfd", "device-tree"})
                  .value_or(fmt::format("{} GPU {}", gpu.vendor.empty() ? "unknown" : gpu.vendor, gpu.pci_id.value_or("")));
   for (const std::string_view backend : {"cuda", "rocm", "vulkan"}) {
-    const bool proven = std::ranges::any_of(group, [&](const DeviceFacts* r) { return std::ranges::find(r->backends, backend) != r->backends.end(); });
+    const bool proven = std::ranges::any_of(
+        group, [&](const DeviceFacts* r) { return std::ranges::find(r->backends, backend) != r->backends.end(); });
     if (proven) gpu.backends.emplace_back(backend);
   }
   std::string sources;
-  for (const auto* record : group) sources += (sources.empty() ? "" : ", ") + record->source + (record->source == "vulkan" && record->driver ? " (" + *record->driver + ")" : "");
+  for (const auto* record : group)
+    sources += (sources.empty() ? "" : ", ") + record->source +
+               (record->source == "vulkan" && record->driver ? " (" + *record->driver + ")" : "");
   out.decide(subject, "device", gpu.name, "known to " + sources);
   if (const auto* kept = kept_vulkan(group); kept != nullptr && std::ranges::count(group, "vulkan", &DeviceFacts::source) > 1) {
     out.decide(subject, "Vulkan driver", kept->driver.value_or("unknown"), "several drivers know this card; one record is kept");
@@ -143,14 +163,20 @@ Machine merge_host(std::span<const Facts> facts, Merged& out)
         const auto quota = static_cast<std::uint32_t>(std::clamp(std::floor(*f.cpu->quota), 1.0, 1e6));
         if (!p.cpu.usable_cores || quota < *p.cpu.usable_cores) {
           p.cpu.usable_cores = quota;
-          out.decide("cpu", "usable_cores", fmt::format("{}", quota), fmt::format("a cgroup allows {:.2f} processors' worth of time", *f.cpu->quota));
+          out.decide("cpu", "usable_cores", fmt::format("{}", quota),
+                     fmt::format("a cgroup allows {:.2f} processors' worth of time", *f.cpu->quota));
         }
       }
-      if (p.cpu.performance_cores && p.cpu.usable_cores) p.cpu.performance_cores = std::min(*p.cpu.performance_cores, *p.cpu.usable_cores);
+      if (p.cpu.performance_cores && p.cpu.usable_cores)
+        p.cpu.performance_cores = std::min(*p.cpu.performance_cores, *p.cpu.usable_cores);
     }
     if (f.memory) {
       auto& m = p.memory;
-      m = {.total = f.memory->total, .limit = {}, .available = f.memory->available, .swap_free = f.memory->swap_free, .bandwidth = f.memory->bandwidth};
+      m = {.total = f.memory->total,
+           .limit = {},
+           .available = f.memory->available,
+           .swap_free = f.memory->swap_free,
+           .bandwidth = f.memory->bandwidth};
       for (const auto& limit : f.memory->limits) {
         if (!m.limit || limit.limit < *m.limit) m.limit = limit.limit;
         if (limit.available) m.available = m.available ? std::min(*m.available, *limit.available) : *limit.available;
@@ -162,7 +188,8 @@ Machine merge_host(std::span<const Facts> facts, Merged& out)
   machine.ram_usable = m.total && m.limit ? std::min(*m.total, *m.limit) : m.total ? m.total : m.limit;
   machine.ram_available = m.available;
   if (m.total && m.limit && *m.limit < *m.total) {
-    out.note("cgroup", fmt::format("this process may use {:.1f} of the machine's {:.1f} GiB of memory (cgroup limit)", to_gib(*m.limit).value, to_gib(*m.total).value));
+    out.note("cgroup", fmt::format("this process may use {:.1f} of the machine's {:.1f} GiB of memory (cgroup limit)",
+                                   to_gib(*m.limit).value, to_gib(*m.total).value));
     out.decide("memory", "limit", fmt::format("{} B", m.limit->count), "the smallest limit over all ancestor cgroups");
   }
   return machine;
@@ -177,11 +204,13 @@ void explain_blindness(std::span<const Facts> facts, const Machine& machine, Mer
   };
   const auto* vulkan = of("vulkan");
   const auto* nvml = of("nvml");
-  const bool sees_nvidia = vulkan != nullptr && std::ranges::any_of(vulkan->devices, [](const auto& d) { return d.vendor_id == k_nvidia; });
+  const bool sees_nvidia =
+      vulkan != nullptr && std::ranges::any_of(vulkan->devices, [](const auto& d) { return d.vendor_id == k_nvidia; });
   if (vulkan != nullptr && nvml != nullptr && !nvml->devices.empty() && !sees_nvidia) {
-    out.note("vulkan", machine.container
-                           ? "Vulkan sees no NVIDIA GPU here because the container lacks the graphics capability (NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics); NVML was used"
-                           : "Vulkan sees no NVIDIA GPU although NVML does: its Vulkan driver (nvidia_icd.json) is not installed; NVML was used");
+    out.note("vulkan", machine.container ? "Vulkan sees no NVIDIA GPU here because the container lacks the graphics capability "
+                                           "(NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics); NVML was used"
+                                         : "Vulkan sees no NVIDIA GPU although NVML does: its Vulkan driver (nvidia_icd.json) is "
+                                           "not installed; NVML was used");
   }
 }
 
@@ -195,7 +224,8 @@ Merged merge_with_reasons(std::span<const Facts> facts)
   for (const auto& group : group_devices(facts)) {
     if (!counts(group, out)) continue;
     const auto* front = group.front();
-    const auto subject = front->pci_address.value_or(front->parent ? "instance of " + *front->parent : front->name.value_or(front->source));
+    const auto subject =
+        front->pci_address.value_or(front->parent ? "instance of " + *front->parent : front->name.value_or(front->source));
     gpus.push_back(merge_device(group, machine, subject, out));
   }
   // Cards first, then what shares memory; the order of the bus within each. Sorting is stable, so drivers' own order stays.

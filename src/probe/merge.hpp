@@ -41,7 +41,7 @@ const DeviceFacts* record_of(const DeviceGroup& group, std::string_view source);
 
 /// What the merge of a device needs to know of the machine.
 struct Machine {
-  std::optional<Bytes> ram_usable;     ///< The smallest of installed memory and every limit.
+  std::optional<Bytes> ram_usable;  ///< The smallest of installed memory and every limit.
   std::optional<Bytes> ram_available;
   bool may_read_gpu_counters = false;
   bool container = false;

@@ -19,7 +19,11 @@ struct Candidate {
 
 Figure bytes_figure(Bytes value, std::string source, FigureConfidence confidence)
 {
-  return {.value = static_cast<double>(value.count), .unit = "B", .source = std::move(source), .confidence = confidence, .alternatives = {}};
+  return {.value = static_cast<double>(value.count),
+          .unit = "B",
+          .source = std::move(source),
+          .confidence = confidence,
+          .alternatives = {}};
 }
 
 /// The first candidate that can be; the others stay beside it.
@@ -27,7 +31,8 @@ OptionalFigure choose(std::vector<Candidate> candidates, const std::string& subj
 {
   std::erase_if(candidates, [&](const Candidate& c) {
     if (plausible_size(c.value)) return false;
-    out.note(c.source, fmt::format("{} of {} by {} is {} bytes, which cannot be; it is not used", what, subject, c.source, c.value.count));
+    out.note(c.source,
+             fmt::format("{} of {} by {} is {} bytes, which cannot be; it is not used", what, subject, c.source, c.value.count));
     return true;
   });
   if (candidates.empty()) return std::nullopt;
@@ -81,7 +86,8 @@ std::vector<Candidate> own_totals(const DeviceGroup& group, GpuType type)
 {
   std::vector<Candidate> c;
   add(c, of(group, "nvml", &DeviceFacts::memory_total), "nvml:nvmlDeviceGetMemoryInfo", "NVML counts the card's memory itself");
-  add(c, of(group, "amdgpu", &DeviceFacts::memory_dedicated), "sysfs:mem_info_vram_total", "amdgpu counts the card's memory itself");
+  add(c, of(group, "amdgpu", &DeviceFacts::memory_dedicated), "sysfs:mem_info_vram_total",
+      "amdgpu counts the card's memory itself");
   add(c, of(group, "drm", &DeviceFacts::memory_total), "drm:memory regions", "the kernel driver lists the card's memory");
   add(c, of(group, "kfd", &DeviceFacts::memory_total), "kfd:mem_banks", "the compute driver lists the card's memory banks");
   add_vulkan_totals(c, group, type, std::nullopt);
@@ -96,35 +102,45 @@ std::vector<Candidate> shared_totals(const DeviceGroup& group, const Machine& ma
   if (carve_out) {
     const auto shared = at_most(of(group, "amdgpu", &DeviceFacts::memory_shared).value_or(Bytes{0}), machine.ram_usable);
     add(c, *carve_out + *shared, "sysfs:mem_info_vram_total+mem_info_gtt_total",
-        "the firmware's carve-out, which is not in the RAM's total, and what the GPU may map of the RAM", FigureConfidence::derived);
+        "the firmware's carve-out, which is not in the RAM's total, and what the GPU may map of the RAM",
+        FigureConfidence::derived);
   }
   if (gpu.vendor == "NVIDIA") {
-    add(c, machine.ram_usable, "memory:total", "the GPU has no memory of its own and may use all of the RAM", FigureConfidence::derived);
+    add(c, machine.ram_usable, "memory:total", "the GPU has no memory of its own and may use all of the RAM",
+        FigureConfidence::derived);
   }
   const auto pool = machine.ram_usable ? std::optional(*machine.ram_usable + carve_out.value_or(Bytes{0})) : std::nullopt;
   add_vulkan_totals(c, group, GpuType::integrated, pool);
-  add(c, at_most(of(group, "drm", &DeviceFacts::memory_total), pool), "drm:memory regions", "the kernel driver lists what the GPU may map");
-  add(c, at_most(of(group, "kfd", &DeviceFacts::memory_total), pool), "kfd:mem_banks", "the compute driver lists what the GPU may map");
-  add(c, at_most(of(group, "nvml", &DeviceFacts::memory_total), pool), "nvml:nvmlDeviceGetMemoryInfo", "NVML's figure of a part that shares memory");
+  add(c, at_most(of(group, "drm", &DeviceFacts::memory_total), pool), "drm:memory regions",
+      "the kernel driver lists what the GPU may map");
+  add(c, at_most(of(group, "kfd", &DeviceFacts::memory_total), pool), "kfd:mem_banks",
+      "the compute driver lists what the GPU may map");
+  add(c, at_most(of(group, "nvml", &DeviceFacts::memory_total), pool), "nvml:nvmlDeviceGetMemoryInfo",
+      "NVML's figure of a part that shares memory");
   if (c.empty()) {
-    add(c, machine.ram_usable, "memory:total", "no driver says how much of the RAM the GPU may map; it shares all of it", FigureConfidence::assumed);
+    add(c, machine.ram_usable, "memory:total", "no driver says how much of the RAM the GPU may map; it shares all of it",
+        FigureConfidence::assumed);
   }
   return c;
 }
 
-std::vector<Candidate> own_free(const DeviceGroup& group, const Gpu& gpu, const Machine& machine, const std::string& subject, Merged& out)
+std::vector<Candidate> own_free(const DeviceGroup& group, const Gpu& gpu, const Machine& machine, const std::string& subject,
+                                Merged& out)
 {
   std::vector<Candidate> c;
   add(c, of(group, "nvml", &DeviceFacts::memory_free), "nvml:nvmlDeviceGetMemoryInfo", "NVML sees what every process holds");
-  const auto total = of(group, "amdgpu", &DeviceFacts::memory_dedicated), used = of(group, "amdgpu", &DeviceFacts::memory_dedicated_used);
+  const auto total = of(group, "amdgpu", &DeviceFacts::memory_dedicated),
+             used = of(group, "amdgpu", &DeviceFacts::memory_dedicated_used);
   if (total && used && *used <= *total) {
-    add(c, saturating_sub(*total, *used), "sysfs:mem_info_vram_used", "amdgpu sees what every process holds", FigureConfidence::derived);
+    add(c, saturating_sub(*total, *used), "sysfs:mem_info_vram_used", "amdgpu sees what every process holds",
+        FigureConfidence::derived);
   }
   add(c, of(group, "drm", &DeviceFacts::memory_free), "drm:memory regions", "the kernel driver sees what every process holds");
   if (const auto* vulkan = kept_vulkan(group)) {
     const auto sum = sum_heaps(*vulkan, gpu.type);
     if (sum && sum->free && gpu.vendor == "Intel" && gpu.type == GpuType::discrete && !machine.may_read_gpu_counters) {
-      out.decide(subject, "memory_free", "Vulkan's budget is not used", "without CAP_PERFMON Intel's kernel driver reports all memory as free");
+      out.decide(subject, "memory_free", "Vulkan's budget is not used",
+                 "without CAP_PERFMON Intel's kernel driver reports all memory as free");
     } else if (sum && sum->free && sum->free->count > 0) {
       add(c, sum->free, "vulkan:VK_EXT_memory_budget", "the driver's budget minus what is in use", FigureConfidence::reported);
     }
@@ -148,11 +164,12 @@ std::vector<Candidate> shared_free(const DeviceGroup& group, const Gpu& gpu, con
     const auto sum = sum_heaps(*vulkan, GpuType::integrated);
     const auto cap = machine.ram_available ? std::optional(*machine.ram_available + carve_out.value_or(Bytes{0})) : std::nullopt;
     if (sum && sum->free && sum->free->count > 0) {
-      add(c, at_most(sum->free, cap), "vulkan:VK_EXT_memory_budget", "the driver's budget minus what is in use, within the available RAM",
-          FigureConfidence::derived);
+      add(c, at_most(sum->free, cap), "vulkan:VK_EXT_memory_budget",
+          "the driver's budget minus what is in use, within the available RAM", FigureConfidence::derived);
     }
   }
-  add(c, at_most(total, machine.ram_available), "memory:available", "the pool is the RAM, and this much of it is available", FigureConfidence::derived);
+  add(c, at_most(total, machine.ram_available), "memory:available", "the pool is the RAM, and this much of it is available",
+      FigureConfidence::derived);
   return c;
 }
 
@@ -166,7 +183,11 @@ std::optional<HeapSum> sum_heaps(const DeviceFacts& vulkan, GpuType type)
   const auto largest = *std::ranges::max_element(heaps, {}, &MemoryHeap::size);
   Bytes sum;
   for (const auto& heap : heaps) sum += heap.size;
-  HeapSum out{.total = sum, .free = Bytes{0}, .largest = largest.size, .rule = type == GpuType::integrated ? "the sum of all heaps of a GPU that shares memory" : "the sum of the device-local heaps"};
+  HeapSum out{.total = sum,
+              .free = Bytes{0},
+              .largest = largest.size,
+              .rule = type == GpuType::integrated ? "the sum of all heaps of a GPU that shares memory"
+                                                  : "the sum of the device-local heaps"};
   if (type != GpuType::integrated && heaps.size() > 1) {
     // Where the window that the CPU can see is a heap of its own (214–256 MiB), AMD and Intel cut it out of the memory (7.75 + 0.25 GiB),
     // NVIDIA and NVK show a part of it twice. Cards are sold in whole GiB: a sum beyond the next one counts something twice.
@@ -186,25 +207,33 @@ std::optional<HeapSum> sum_heaps(const DeviceFacts& vulkan, GpuType type)
 void merge_memory(Gpu& gpu, const DeviceGroup& group, const Machine& machine, const std::string& subject, Merged& out)
 {
   const bool shared = gpu.unified_memory;
-  gpu.memory_total = choose(shared ? shared_totals(group, machine, gpu) : own_totals(group, gpu.type), subject, "memory_total", out);
+  gpu.memory_total =
+      choose(shared ? shared_totals(group, machine, gpu) : own_totals(group, gpu.type), subject, "memory_total", out);
   const auto bar = of(group, "pci", &DeviceFacts::largest_bar);
   if (!gpu.memory_total && !shared && bar && *bar > Bytes{256ULL << 20} && plausible_size(*bar)) {
     // With resizable BAR the window is the memory rounded up to a power of two, so this is what the card has at most.
     gpu.memory_total = bytes_figure(*bar, "pci:largest BAR", FigureConfidence::assumed);
-    out.note("pci", fmt::format("no driver tells the memory of {}; {:.0f} GiB is what its PCI window allows at most: state the size with --vram",
-                                gpu.name, to_gib(*bar).value));
+    out.note("pci",
+             fmt::format(
+                 "no driver tells the memory of {}; {:.0f} GiB is what its PCI window allows at most: state the size with --vram",
+                 gpu.name, to_gib(*bar).value));
   }
-  gpu.memory_free = choose(shared ? shared_free(group, gpu, machine) : own_free(group, gpu, machine, subject, out), subject, "memory_free", out);
-  if (gpu.memory_free && gpu.memory_total && gpu.memory_free->value > gpu.memory_total->value) gpu.memory_free->value = gpu.memory_total->value;
-  if (const auto carve_out = of(group, "amdgpu", &DeviceFacts::memory_dedicated); shared && carve_out && plausible_size(*carve_out)) {
+  gpu.memory_free = choose(shared ? shared_free(group, gpu, machine) : own_free(group, gpu, machine, subject, out), subject,
+                           "memory_free", out);
+  if (gpu.memory_free && gpu.memory_total && gpu.memory_free->value > gpu.memory_total->value)
+    gpu.memory_free->value = gpu.memory_total->value;
+  if (const auto carve_out = of(group, "amdgpu", &DeviceFacts::memory_dedicated);
+      shared && carve_out && plausible_size(*carve_out)) {
     gpu.memory_dedicated = bytes_figure(*carve_out, "sysfs:mem_info_vram_total", FigureConfidence::reported);
   }
   const auto reserved = of(group, "nvml", &DeviceFacts::memory_reserved);
-  if (!shared && reserved) gpu.memory_reserved = bytes_figure(*reserved, "nvml:nvmlDeviceGetMemoryInfo_v2", FigureConfidence::reported);
+  if (!shared && reserved)
+    gpu.memory_reserved = bytes_figure(*reserved, "nvml:nvmlDeviceGetMemoryInfo_v2", FigureConfidence::reported);
   const auto* vulkan = kept_vulkan(group);
   const auto heaps = vulkan != nullptr ? sum_heaps(*vulkan, gpu.type) : std::nullopt;
   if (shared && heaps && gpu.memory_total && static_cast<double>(heaps->largest.count) < 0.9 * gpu.memory_total->value) {
-    out.note("vulkan", fmt::format("Vulkan divides the memory of {} into heaps; the largest has {:.1f} GiB, and some programs slow down or fail beyond it",
+    out.note("vulkan", fmt::format("Vulkan divides the memory of {} into heaps; the largest has {:.1f} GiB, and some programs "
+                                   "slow down or fail beyond it",
                                    gpu.name, to_gib(heaps->largest).value));
   }
 }

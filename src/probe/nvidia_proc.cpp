@@ -21,7 +21,8 @@ std::optional<std::string> driver_version(const Sysroot& sys)
 {
   const auto line = sys.line("proc/driver/nvidia/version").value_or("");
   for (const auto word : split(line, ' ')) {
-    if (word.find('.') != std::string_view::npos && word.find_first_not_of("0123456789.") == std::string_view::npos) return std::string(word);
+    if (word.find('.') != std::string_view::npos && word.find_first_not_of("0123456789.") == std::string_view::npos)
+      return std::string(word);
   }
   return std::nullopt;
 }
@@ -52,7 +53,8 @@ Result<Facts> SocSource::read()
 {
   Facts facts{.source = "device-tree"};
   const auto compatible = sys_.read("proc/device-tree/compatible", 4096).value_or("");
-  if (compatible.find("nvidia,tegra") == std::string::npos) return fail(ErrorKind::unavailable, "not a system on a chip with a GPU we know");
+  if (compatible.find("nvidia,tegra") == std::string::npos)
+    return fail(ErrorKind::unavailable, "not a system on a chip with a GPU we know");
   const auto model = sys_.read("proc/device-tree/model", 256).value_or("");
   DeviceFacts device{.source = "device-tree", .vendor_id = k_nvidia, .backends = {"cuda"}};
   device.name = clean_text(std::string_view(model.c_str()));

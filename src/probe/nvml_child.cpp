@@ -50,7 +50,8 @@ class Nvml {
   json text(const char* name, Arguments... arguments) const
   {
     char buffer[128] = {};
-    if (call(name, arguments..., static_cast<char*>(buffer), static_cast<unsigned>(sizeof buffer - 1)) != k_success) return nullptr;
+    if (call(name, arguments..., static_cast<char*>(buffer), static_cast<unsigned>(sizeof buffer - 1)) != k_success)
+      return nullptr;
     return std::string(buffer, ::strnlen(buffer, sizeof buffer));
   }
 
@@ -60,7 +61,8 @@ class Nvml {
 
 void* open_library()
 {
-  if (const char* other = std::getenv("CANIRUN_NVML_LIB"); other != nullptr && *other != '\0') return ::dlopen(other, RTLD_NOW | RTLD_LOCAL);
+  if (const char* other = std::getenv("CANIRUN_NVML_LIB"); other != nullptr && *other != '\0')
+    return ::dlopen(other, RTLD_NOW | RTLD_LOCAL);
   // Never the plain ".so": that may be the CUDA toolkit's stub, which answers nothing.
   void* library = ::dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
   return library != nullptr ? library : ::dlopen("/usr/lib/wsl/lib/libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -68,15 +70,18 @@ void* open_library()
 
 json identity(const Nvml& nvml, Device device, unsigned index)
 {
-  json line{{"device", index}, {"name", nvml.text("nvmlDeviceGetName", device)}, {"uuid", nvml.text("nvmlDeviceGetUUID", device)}};
+  json line{
+      {"device", index}, {"name", nvml.text("nvmlDeviceGetName", device)}, {"uuid", nvml.text("nvmlDeviceGetUUID", device)}};
   PciInfo pci{};
-  if (nvml.call("nvmlDeviceGetPciInfo_v3", device, &pci) == k_success || nvml.call("nvmlDeviceGetPciInfo_v2", device, &pci) == k_success) {
+  if (nvml.call("nvmlDeviceGetPciInfo_v3", device, &pci) == k_success ||
+      nvml.call("nvmlDeviceGetPciInfo_v2", device, &pci) == k_success) {
     line["pci"] = {pci.domain, pci.bus, pci.device, 0};
     line["vendor"] = pci.pci_device_id & 0xffffU;
     line["id"] = pci.pci_device_id >> 16U;
   }
   int major = 0, minor = 0;
-  if (nvml.call("nvmlDeviceGetCudaComputeCapability", device, &major, &minor) == k_success) line["compute_capability"] = {major, minor};
+  if (nvml.call("nvmlDeviceGetCudaComputeCapability", device, &major, &minor) == k_success)
+    line["compute_capability"] = {major, minor};
   unsigned width = 0, clock = 0;
   if (nvml.call("nvmlDeviceGetMemoryBusWidth", device, &width) == k_success) line["bus_width"] = width;
   if (nvml.call("nvmlDeviceGetMaxClockInfo", device, k_clock_memory, &clock) == k_success) line["memory_clock"] = clock;
@@ -105,7 +110,10 @@ void write_instances(ChildOutput& out, const Nvml& nvml, Device card, unsigned p
   for (unsigned i = 0; i < count && i < 64; ++i) {
     Device instance = nullptr;
     if (nvml.call("nvmlDeviceGetMigDeviceHandleByIndex", card, i, &instance) != k_success || instance == nullptr) continue;
-    json line{{"device", next}, {"parent", parent}, {"name", nvml.text("nvmlDeviceGetName", instance)}, {"uuid", nvml.text("nvmlDeviceGetUUID", instance)}};
+    json line{{"device", next},
+              {"parent", parent},
+              {"name", nvml.text("nvmlDeviceGetName", instance)},
+              {"uuid", nvml.text("nvmlDeviceGetUUID", instance)}};
     out.write(line);
     out.write(memory(nvml, instance, next));
     ++next;

@@ -13,13 +13,16 @@ namespace {
 using nlohmann::json;
 
 // nvmlReturn_t of nvml.h.
-constexpr std::uint64_t k_not_supported = 3, k_no_permission = 4, k_driver_not_loaded = 9, k_version_mismatch = 18, k_gpu_is_lost = 15;
+constexpr std::uint64_t k_not_supported = 3, k_no_permission = 4, k_driver_not_loaded = 9, k_version_mismatch = 18,
+                        k_gpu_is_lost = 15;
 
 std::string failure(std::uint64_t status)
 {
   switch (status) {
-    case k_driver_not_loaded: return "NVIDIA's kernel driver is not loaded: load it (modprobe nvidia) or start the container with the GPU";
-    case k_version_mismatch: return "NVIDIA's library and kernel driver are of different versions: restart the machine after the update";
+    case k_driver_not_loaded:
+      return "NVIDIA's kernel driver is not loaded: load it (modprobe nvidia) or start the container with the GPU";
+    case k_version_mismatch:
+      return "NVIDIA's library and kernel driver are of different versions: restart the machine after the update";
     case k_no_permission: return "this user may not use NVIDIA's driver: check the permissions of /dev/nvidia*";
     default: return fmt::format("NVIDIA's management library failed (status {})", status);
   }
@@ -28,7 +31,8 @@ std::string failure(std::uint64_t status)
 std::optional<std::pair<int, int>> compute_capability(const json& line)
 {
   const auto it = line.find("compute_capability");
-  if (it == line.end() || !it->is_array() || it->size() != 2 || !(*it)[0].is_number_integer() || !(*it)[1].is_number_integer()) return std::nullopt;
+  if (it == line.end() || !it->is_array() || it->size() != 2 || !(*it)[0].is_number_integer() || !(*it)[1].is_number_integer())
+    return std::nullopt;
   return std::pair{(*it)[0].get<int>(), (*it)[1].get<int>()};
 }
 
@@ -43,7 +47,8 @@ void read_bandwidth(const json& line, DeviceFacts& device, Facts& facts, const s
     device.bandwidth = rate;
     device.bandwidth_source = "nvml:2*clock*width";
   } else {
-    facts.note(fmt::format("NVML gives {} a memory bandwidth of {:.0f} GB/s, which cannot be; it is not used", where, rate / 1e9));
+    facts.note(
+        fmt::format("NVML gives {} a memory bandwidth of {:.0f} GB/s, which cannot be; it is not used", where, rate / 1e9));
   }
 }
 
@@ -75,7 +80,10 @@ void read_memory(const json& line, DeviceFacts& device, Facts& facts, bool mig)
   const auto where = device.pci_address.value_or(device.name.value_or("a device"));
   const auto status = number(line, "status"), total = number(line, "total");
   const auto free = number(line, "free"), reserved = number(line, "reserved");
-  facts.reading(where, "memory", status ? fmt::format("status {}", *status) : fmt::format("total {}, free {}, reserved {}", total.value_or(0), free.value_or(0), reserved.value_or(0)));
+  facts.reading(where, "memory",
+                status
+                    ? fmt::format("status {}", *status)
+                    : fmt::format("total {}, free {}, reserved {}", total.value_or(0), free.value_or(0), reserved.value_or(0)));
   if (status == k_not_supported || (total && *total == 0)) {
     // GB10, Jetson, Thor: the memory is the CPU's.
     device.type = GpuType::integrated;
@@ -83,7 +91,8 @@ void read_memory(const json& line, DeviceFacts& device, Facts& facts, bool mig)
     return;
   }
   if (status) {
-    if (!(mig && status == k_no_permission)) facts.note(fmt::format("NVML does not tell the memory of {}: {}", where, failure(*status)));
+    if (!(mig && status == k_no_permission))
+      facts.note(fmt::format("NVML does not tell the memory of {}: {}", where, failure(*status)));
     return;
   }
   if (!plausible_size(Bytes{total.value_or(0)})) {
@@ -117,8 +126,10 @@ Facts nvml_facts(std::span<const json> lines)
       it->second.complete = true;
     } else if (const auto lost = number(line, "lost")) {
       const auto status = number(line, "status").value_or(0);
-      facts.note(status == k_gpu_is_lost ? fmt::format("NVIDIA GPU {} has fallen off the bus: restart the machine and check its power and seating", *lost)
-                                         : fmt::format("NVIDIA GPU {} cannot be opened: {}", *lost, failure(status)));
+      facts.note(
+          status == k_gpu_is_lost
+              ? fmt::format("NVIDIA GPU {} has fallen off the bus: restart the machine and check its power and seating", *lost)
+              : fmt::format("NVIDIA GPU {} cannot be opened: {}", *lost, failure(status)));
     } else if (const auto status = number(line, "status")) {
       facts.note(failure(*status));
     } else if (const auto version = text(line, "driver")) {
@@ -127,7 +138,9 @@ Facts nvml_facts(std::span<const json> lines)
     }
   }
   for (auto& [index, s] : seen) {
-    if (!s.complete) facts.note(fmt::format("NVML failed while {} was asked for its memory; its figures are not used", s.device.name.value_or("a device")));
+    if (!s.complete)
+      facts.note(fmt::format("NVML failed while {} was asked for its memory; its figures are not used",
+                             s.device.name.value_or("a device")));
     if (!s.complete) continue;
     s.device.driver = driver;
     if (s.parent) {
@@ -146,9 +159,11 @@ Facts nvml_facts(std::span<const json> lines)
         s.device.bandwidth = *parent.bandwidth * std::min(1.0, share);
         s.device.bandwidth_source = "nvml:share of the card";
       }
-    } else if (s.mig && std::none_of(seen.begin(), seen.end(), [&, i = index](const auto& other) { return other.second.parent == i; })) {
-      facts.note(fmt::format("{} is in MIG mode and has no instance: programs cannot use it until one is created (nvidia-smi mig -cgi)",
-                             s.device.name.value_or("an NVIDIA GPU")));
+    } else if (s.mig &&
+               std::none_of(seen.begin(), seen.end(), [&, i = index](const auto& other) { return other.second.parent == i; })) {
+      facts.note(
+          fmt::format("{} is in MIG mode and has no instance: programs cannot use it until one is created (nvidia-smi mig -cgi)",
+                      s.device.name.value_or("an NVIDIA GPU")));
     }
     facts.devices.push_back(s.device);
   }
@@ -166,7 +181,8 @@ Result<Facts> NvmlSource::read()
   ChildProcess* all[] = {&*child_};
   ChildProcess::collect(all, deadline_);
   for (const auto& line : child_->lines()) {
-    if (line.contains("absent")) return fail(ErrorKind::unavailable, "NVIDIA's management library (libnvidia-ml.so.1) is not installed");
+    if (line.contains("absent"))
+      return fail(ErrorKind::unavailable, "NVIDIA's management library (libnvidia-ml.so.1) is not installed");
   }
   auto facts = nvml_facts(child_->lines());
   if (!child_->complete()) {

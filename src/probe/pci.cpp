@@ -59,7 +59,8 @@ Result<Facts> PciSource::read()
 {
   Facts facts{.source = "pci"};
   const auto devices = sys_.list("sys/bus/pci/devices");
-  if (devices.empty()) return fail(ErrorKind::unavailable, "/sys/bus/pci cannot be read: GPUs are found only through their drivers");
+  if (devices.empty())
+    return fail(ErrorKind::unavailable, "/sys/bus/pci cannot be read: GPUs are found only through their drivers");
   for (const auto& folder : devices) {
     const auto base = "sys/bus/pci/devices/" + folder;
     const auto klass = sys_.number(base + "/class").value_or(0) >> 16U;
@@ -82,18 +83,20 @@ Result<Facts> PciSource::read()
       device.weak = true;  // Intel's NPU, for one
       device.weak_reason = "an accelerator that no GPU driver reports";
     }
-    facts.reading(*address, "PCI", fmt::format("class {:02x}, id {}, driver {}, {}", klass, device.pci_id.value_or("unknown"),
-                                               driver.value_or("none"), device.asleep ? "asleep" : "awake"));
+    facts.reading(*address, "PCI",
+                  fmt::format("class {:02x}, id {}, driver {}, {}", klass, device.pci_id.value_or("unknown"),
+                              driver.value_or("none"), device.asleep ? "asleep" : "awake"));
     if (device.largest_bar) facts.reading(*address, "largest BAR", fmt::format("{}", device.largest_bar->count));
     if (driver == "vfio-pci" || driver == "pci-stub") {
       device.unusable = true;
-      facts.note(fmt::format("the GPU at {} is reserved for a virtual machine (driver {}) and is not counted", *address, *driver));
+      facts.note(
+          fmt::format("the GPU at {} is reserved for a virtual machine (driver {}) and is not counted", *address, *driver));
     } else if (sys_.link_name(base + "/physfn")) {
       device.unusable = true;
       facts.note(fmt::format("the GPU at {} is a virtual function of another GPU of this machine and is not counted", *address));
     } else if (!driver && !device.weak && sys_.exists("sys/bus/pci/drivers")) {
-      facts.note(fmt::format("no driver is bound to the GPU at {} ({}): install or load its driver, or nothing can run on it", *address,
-                             device.pci_id.value_or("unknown id")));
+      facts.note(fmt::format("no driver is bound to the GPU at {} ({}): install or load its driver, or nothing can run on it",
+                             *address, device.pci_id.value_or("unknown id")));
     }
     facts.devices.push_back(std::move(device));
   }

@@ -13,6 +13,9 @@ constexpr bool plausible_size(Bytes b) { return b.count > 0 && b <= k_size_limit
 
 /// The fastest memory of 2026 moves 8 TB/s (HBM3e); 20 TB/s leaves room for the next generation.
 inline constexpr double k_bandwidth_limit = 20e12;
-constexpr bool plausible_bandwidth(double bytes_per_second) { return bytes_per_second >= 1e8 && bytes_per_second <= k_bandwidth_limit; }
+constexpr bool plausible_bandwidth(double bytes_per_second)
+{
+  return bytes_per_second >= 1e8 && bytes_per_second <= k_bandwidth_limit;
+}
 
 }  // namespace canirun

@@ -37,7 +37,8 @@ bool in_library_path(std::string_view library)
 /// Did the user name a driver? Then the children start wherever the device nodes are.
 bool drivers_named()
 {
-  constexpr const char* k_variables[] = {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB", "CANIRUN_NVML_LIB"};
+  constexpr const char* k_variables[] = {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB",
+                                         "CANIRUN_NVML_LIB"};
   return std::ranges::any_of(k_variables, is_set) || in_library_path("libvulkan.so.1") || in_library_path("libnvidia-ml.so.1");
 }
 
@@ -53,8 +54,8 @@ bool has_device_node(const Sysroot& sys)
 
 /// The sources' figures of sleeping cards come from sysfs and the table: opening their driver would wake them (1–3 s).
 struct Sleep {
-  bool nvidia = false;                  ///< All of NVIDIA's cards sleep.
-  std::vector<std::string> drivers;     ///< Patterns of Vulkan manifests that would wake a card, "*nvidia*".
+  bool nvidia = false;               ///< All of NVIDIA's cards sleep.
+  std::vector<std::string> drivers;  ///< Patterns of Vulkan manifests that would wake a card, "*nvidia*".
 };
 
 Sleep find_sleeping(std::span<const Facts> facts, std::vector<HardwareNote>& notes)
@@ -76,7 +77,8 @@ Sleep find_sleeping(std::span<const Facts> facts, std::vector<HardwareNote>& not
     if (all_sleep(k_amd)) sleep.drivers.insert(sleep.drivers.end(), {"*radeon*", "*amd*"});
     for (const auto& d : f.devices) {
       if (d.asleep && !d.unusable && !d.weak) {
-        notes.push_back({"pci", fmt::format("the GPU at {} is asleep and was not woken; --wake asks its driver", *d.pci_address)});
+        notes.push_back(
+            {"pci", fmt::format("the GPU at {} is asleep and was not woken; --wake asks its driver", *d.pci_address)});
       }
     }
   }
@@ -95,14 +97,17 @@ std::vector<std::string> without_drivers(const std::vector<std::string>& pattern
 /// Settings that make a runtime see fewer devices than the probe does, and a user who may not open the device nodes.
 void note_surroundings(const Sysroot& sys, std::vector<HardwareNote>& notes)
 {
-  for (const char* variable : {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "GGML_VK_VISIBLE_DEVICES",
-                               "MESA_VK_DEVICE_SELECT"}) {
+  for (const char* variable : {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL",
+                               "GGML_VK_VISIBLE_DEVICES", "MESA_VK_DEVICE_SELECT"}) {
     if (std::getenv(variable) == nullptr) continue;
     notes.push_back({"environment", fmt::format("{} is set: programs may see fewer GPUs than are listed here", variable)});
   }
   for (const auto& node : sys.list("/dev/dri")) {
     if (!node.starts_with("renderD") || ::access(sys.path("/dev/dri/" + node).c_str(), R_OK | W_OK) == 0) continue;
-    notes.push_back({"drm", fmt::format("this user may not open /dev/dri/{}, so Vulkan shows no device there: add the user to the group render", node)});
+    notes.push_back(
+        {"drm",
+         fmt::format("this user may not open /dev/dri/{}, so Vulkan shows no device there: add the user to the group render",
+                     node)});
     break;
   }
 }
@@ -114,9 +119,12 @@ void note_missing_nodes(const Sysroot& sys, std::span<const Facts> facts, std::v
   const bool card = std::ranges::any_of(facts, [](const Facts& f) {
     return f.source == "pci" && std::ranges::any_of(f.devices, [](const DeviceFacts& d) { return !d.weak && !d.unusable; });
   });
-  const bool asked = std::ranges::any_of(facts, [](const Facts& f) { return (f.source == "vulkan" || f.source == "nvml") && !f.devices.empty(); });
+  const bool asked = std::ranges::any_of(
+      facts, [](const Facts& f) { return (f.source == "vulkan" || f.source == "nvml") && !f.devices.empty(); });
   if (!container || !card || asked || has_device_node(sys)) return;
-  notes.push_back({"container", "the container sees a GPU in /sys but has no device node for it, so programs in it cannot use it: start it with --device /dev/dri or --gpus all"});
+  notes.push_back({"container",
+                   "the container sees a GPU in /sys but has no device node for it, so programs in it cannot use it: start it "
+                   "with --device /dev/dri or --gpus all"});
 }
 
 class Probe {
@@ -165,7 +173,8 @@ class Probe {
     if (is_set(k_in_probe_child)) return;  // a program that does not forward --probe-child must not start itself over and over
     const bool wanted = named || (sys_.is_this_machine() && (options_.deep || has_device_node(sys_)));
     if (!wanted) {
-      trace_.decisions.push_back({"drivers", "Vulkan and NVML", "not opened", sys_.is_this_machine() ? "no GPU device node exists" : "this is a captured machine"});
+      trace_.decisions.push_back({"drivers", "Vulkan and NVML", "not opened",
+                                  sys_.is_this_machine() ? "no GPU device node exists" : "this is a captured machine"});
       return;
     }
     const auto timeout = options_.deep ? std::max(options_.timeout, std::chrono::milliseconds(10000)) : options_.timeout;
@@ -182,16 +191,26 @@ class Probe {
   {
     const auto file = measurement_file();
     if (!options_.measure) {
-      if (recall_measurements(profile, file)) trace_.decisions.push_back({"measurements", "bandwidth", "from the cache", "measured earlier in the same state of the machine"});
+      if (recall_measurements(profile, file))
+        trace_.decisions.push_back(
+            {"measurements", "bandwidth", "from the cache", "measured earlier in the same state of the machine"});
       return;
     }
     const auto result = measure_cpu_bandwidth(profile.cpu.usable_cores.value_or(1), profile.memory.available);
     if (!result) {
       notes_.push_back({"measure", "the bandwidth of the RAM was not measured: too little of it is available"});
     } else {
-      profile.memory.bandwidth = Figure{result->bytes_per_second, "B/s", fmt::format("measured:read by {} threads, busy {:.2f}", profile.cpu.usable_cores.value_or(1), result->busy),
-                                        FigureConfidence::measured, {}};
-      if (result->busy < 0.9) notes_.push_back({"measure", fmt::format("other programs ran while the RAM was measured (the threads had the processor {:.0f} % of the time)", 100 * result->busy)});
+      profile.memory.bandwidth =
+          Figure{result->bytes_per_second,
+                 "B/s",
+                 fmt::format("measured:read by {} threads, busy {:.2f}", profile.cpu.usable_cores.value_or(1), result->busy),
+                 FigureConfidence::measured,
+                 {}};
+      if (result->busy < 0.9)
+        notes_.push_back(
+            {"measure",
+             fmt::format("other programs ran while the RAM was measured (the threads had the processor {:.0f} % of the time)",
+                         100 * result->busy)});
     }
     remember_measurements(profile, file);
   }
@@ -206,16 +225,16 @@ class Probe {
     } else {
       unavailable(std::string(source.name()), result.error().message);
     }
-    trace_.timings.push_back({std::string(source.name()), std::chrono::duration<double, std::milli>(Clock::now() - start).count()});
+    trace_.timings.push_back(
+        {std::string(source.name()), std::chrono::duration<double, std::milli>(Clock::now() - start).count()});
   }
 
   /// "No driver here" is an ordinary answer: `doctor` shows it. Only what leaves a gap in the answer becomes a note.
   void unavailable(const std::string& source, const std::string& message)
   {
     trace_.readings.push_back({source, "", "unavailable", message});
-    const bool nvidia_here = std::ranges::any_of(facts_, [](const Facts& f) {
-      return f.source == "proc-nvidia" && !f.devices.empty();
-    });
+    const bool nvidia_here =
+        std::ranges::any_of(facts_, [](const Facts& f) { return f.source == "proc-nvidia" && !f.devices.empty(); });
     if (source == "memory" || (source == "nvml" && nvidia_here)) notes_.push_back({source, message});
   }
 

@@ -59,13 +59,15 @@ json describe(const VulkanApi& vk, VkPhysicalDevice device, std::size_t index)
             {"vendor", p.vendorID},
             {"id", p.deviceID},
             {"type", static_cast<int>(p.deviceType)},
-            {"api", fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(p.apiVersion), VK_API_VERSION_MINOR(p.apiVersion), VK_API_VERSION_PATCH(p.apiVersion))},
+            {"api", fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(p.apiVersion), VK_API_VERSION_MINOR(p.apiVersion),
+                                VK_API_VERSION_PATCH(p.apiVersion))},
             {"driver_id", static_cast<int>(driver.driverID)},
             {"driver", text(driver.driverName)},
             {"driver_info", text(driver.driverInfo)},
             {"uuid", hex(ids.deviceUUID, VK_UUID_SIZE)}};
   if (ids.deviceLUIDValid == VK_TRUE) line["luid"] = hex(ids.deviceLUID, VK_LUID_SIZE);
-  if (pci.pciBus != UINT32_MAX && pci.pciDomain != UINT32_MAX) line["pci"] = {pci.pciDomain, pci.pciBus, pci.pciDevice, pci.pciFunction};
+  if (pci.pciBus != UINT32_MAX && pci.pciDomain != UINT32_MAX)
+    line["pci"] = {pci.pciDomain, pci.pciBus, pci.pciDevice, pci.pciFunction};
   return line;
 }
 
@@ -85,7 +87,8 @@ json memory(const VulkanApi& vk, VkPhysicalDevice device, std::size_t index)
   json heaps = json::array();
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(count, VK_MAX_MEMORY_HEAPS); ++i) {
     const auto& heap = memory.memoryProperties.memoryHeaps[i];
-    heaps.push_back({{"size", heap.size}, {"flags", heap.flags}, {"budget", budget.heapBudget[i]}, {"usage", budget.heapUsage[i]}});
+    heaps.push_back(
+        {{"size", heap.size}, {"flags", heap.flags}, {"budget", budget.heapBudget[i]}, {"usage", budget.heapUsage[i]}});
   }
   return {{"memory", index}, {"heap_count", count}, {"heaps", std::move(heaps)}};
 }
@@ -118,7 +121,8 @@ Result<VkInstance> VulkanApi::create_instance()
   info.pApplicationInfo = &application;
   VkInstance instance = nullptr;
   const auto result = create(&info, nullptr, &instance);
-  if (result != VK_SUCCESS) return fail(ErrorKind::unavailable, fmt::format("vkCreateInstance answers {}", static_cast<int>(result)));
+  if (result != VK_SUCCESS)
+    return fail(ErrorKind::unavailable, fmt::format("vkCreateInstance answers {}", static_cast<int>(result)));
   const auto load = [&](const char* name) { return get_instance_proc(instance, name); };
   enumerate = reinterpret_cast<PFN_vkEnumeratePhysicalDevices>(load("vkEnumeratePhysicalDevices"));
   get_properties = reinterpret_cast<PFN_vkGetPhysicalDeviceProperties>(load("vkGetPhysicalDeviceProperties"));

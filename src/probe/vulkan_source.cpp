@@ -35,7 +35,8 @@ int driver_rank(std::uint64_t driver_id)
 bool is_software(const json& line)
 {
   const auto driver = number(line, "driver_id").value_or(0);
-  return number(line, "type") == VK_PHYSICAL_DEVICE_TYPE_CPU || driver == VK_DRIVER_ID_MESA_LLVMPIPE || driver == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
+  return number(line, "type") == VK_PHYSICAL_DEVICE_TYPE_CPU || driver == VK_DRIVER_ID_MESA_LLVMPIPE ||
+         driver == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
 }
 
 std::optional<GpuType> device_type(std::uint64_t type)
@@ -60,10 +61,12 @@ DeviceFacts identity(const json& line, std::uint64_t index, Facts& facts)
     const auto part = [&](std::size_t i) { return (*pci)[i].is_number_unsigned() ? (*pci)[i].get<std::uint64_t>() : UINT64_MAX; };
     const auto small = [&](std::size_t i) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(part(i), UINT32_MAX)); };
     device.pci_address = pci_address(small(0), small(1), small(2), small(3));
-    if (!device.pci_address) facts.note(fmt::format("Vulkan device {} gives a PCI address that no GPU has; it is told apart by other means", index));
+    if (!device.pci_address)
+      facts.note(fmt::format("Vulkan device {} gives a PCI address that no GPU has; it is told apart by other means", index));
   }
   device.name = clean_text(text(line, "name").value_or(""));
-  if (!device.name) facts.note(fmt::format("the Vulkan driver's name for {} is not text and is not used", subject(device, index)));
+  if (!device.name)
+    facts.note(fmt::format("the Vulkan driver's name for {} is not text and is not used", subject(device, index)));
   device.vendor_id = static_cast<std::uint32_t>(number(line, "vendor").value_or(0));
   device.pci_id = pci_id(number(line, "vendor").value_or(0), number(line, "id").value_or(0));
   device.uuid = canonical_uuid(text(line, "uuid").value_or(""));
@@ -74,8 +77,9 @@ DeviceFacts identity(const json& line, std::uint64_t index, Facts& facts)
   if (device.type) device.type_evidence = TypeEvidence::vulkan;
   device.driver_rank = driver_rank(number(line, "driver_id").value_or(0));
   facts.reading(subject(device, index), "device",
-                fmt::format("{}, type {}, driver {} (id {}), Vulkan {}", device.name.value_or("(not text)"), number(line, "type").value_or(0),
-                            device.driver.value_or("unknown"), number(line, "driver_id").value_or(0), text(line, "api").value_or("?")));
+                fmt::format("{}, type {}, driver {} (id {}), Vulkan {}", device.name.value_or("(not text)"),
+                            number(line, "type").value_or(0), device.driver.value_or("unknown"),
+                            number(line, "driver_id").value_or(0), text(line, "api").value_or("?")));
   return device;
 }
 
@@ -95,9 +99,11 @@ void read_heaps(const json& line, DeviceFacts& device, std::uint64_t index, Fact
   for (const auto& h : *heaps) {
     const auto size = number(h, "size").value_or(0), flags = number(h, "flags").value_or(0);
     const auto budget = number(h, "budget").value_or(0), usage = number(h, "usage").value_or(0);
-    facts.reading(where, fmt::format("memory heap {}", i++), fmt::format("size {}, flags {}, budget {}, usage {}", size, flags, budget, usage));
+    facts.reading(where, fmt::format("memory heap {}", i++),
+                  fmt::format("size {}, flags {}, budget {}, usage {}", size, flags, budget, usage));
     if (!plausible_size(Bytes{size})) {
-      facts.note(fmt::format("the Vulkan driver of {} reports a memory heap of {} bytes, which cannot be; it is not counted", where, size));
+      facts.note(fmt::format("the Vulkan driver of {} reports a memory heap of {} bytes, which cannot be; it is not counted",
+                             where, size));
       continue;
     }
     MemoryHeap heap{.size = {size}, .device_local = (flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0};
@@ -142,7 +148,8 @@ Facts vulkan_facts(std::span<const json> lines)
       open_index = index;
       if (is_software(line)) {
         software = true;
-        facts.reading(fmt::format("device {}", *index), "software driver, not a GPU", clean_text(text(line, "name").value_or("")).value_or("?"));
+        facts.reading(fmt::format("device {}", *index), "software driver, not a GPU",
+                      clean_text(text(line, "name").value_or("")).value_or("?"));
       } else {
         open = identity(line, *index, facts);
       }
@@ -158,7 +165,8 @@ Facts vulkan_facts(std::span<const json> lines)
       device.bandwidth = rate->get<double>();
       device.bandwidth_source = "measured:vkCmdCopyBuffer";
       device.bandwidth_measured = true;
-      facts.reading(subject(device, *measured), "copy measured", fmt::format("{:.1f} GB/s read and written", *device.bandwidth / 1e9));
+      facts.reading(subject(device, *measured), "copy measured",
+                    fmt::format("{:.1f} GB/s read and written", *device.bandwidth / 1e9));
     } else if (const auto error = text(line, "error")) {
       facts.reading("", "error", clean_text(*error).value_or(""));
     }
@@ -248,9 +256,11 @@ Result<Facts> VulkanSource::read()
   if (child_->complete()) {
     for (const auto& line : child_->lines()) {
       if (const auto error = text(line, "error"); error && line.contains("absent")) {
-        return fail(ErrorKind::unavailable, fmt::format("there is no Vulkan loader: {}", clean_text(*error).value_or("not found")));
+        return fail(ErrorKind::unavailable,
+                    fmt::format("there is no Vulkan loader: {}", clean_text(*error).value_or("not found")));
       }
-      if (const auto error = text(line, "error")) facts.note(fmt::format("Vulkan has no working driver: {}", clean_text(*error).value_or("it failed")));
+      if (const auto error = text(line, "error"))
+        facts.note(fmt::format("Vulkan has no working driver: {}", clean_text(*error).value_or("it failed")));
     }
     return facts;
   }
@@ -289,7 +299,8 @@ Result<Facts> VulkanSource::read_each_driver(Facts whole)
   const std::span<ChildProcess*> each(running.begin() + 1, running.end());
   const auto first_fate = child_->finished() ? child_->fate() : std::string();
   ChildProcess::collect(each, deadline_);
-  if (!child_->finished()) ChildProcess::collect(std::span<ChildProcess*>(running.data(), 1), Clock::now() + std::chrono::milliseconds(1));
+  if (!child_->finished())
+    ChildProcess::collect(std::span<ChildProcess*>(running.data(), 1), Clock::now() + std::chrono::milliseconds(1));
   if (child_->complete()) return vulkan_facts(child_->lines());
 
   Facts facts{.source = "vulkan"};
@@ -304,9 +315,10 @@ Result<Facts> VulkanSource::read_each_driver(Facts whole)
     named = true;
     const auto driver = fs::path(manifests[i]).filename().string();
     const auto fate = started[i]->fate();
-    facts.note(fate == "still running"
-                   ? fmt::format("the Vulkan driver {} did not answer in time and was stopped; the others were asked one by one", driver)
-                   : fmt::format("the Vulkan driver {} crashed ({}); the others were asked one by one", driver, fate));
+    facts.note(
+        fate == "still running"
+            ? fmt::format("the Vulkan driver {} did not answer in time and was stopped; the others were asked one by one", driver)
+            : fmt::format("the Vulkan driver {} crashed ({}); the others were asked one by one", driver, fate));
   }
   if (!named) {
     facts.note(fmt::format("Vulkan failed with all drivers together ({}), so they were asked one by one",

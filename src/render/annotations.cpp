@@ -40,7 +40,8 @@ std::string render_github(const Report& report, const RenderOptions&)
   for (const auto& c : verdicts(report)) {
     if (c.passed()) out += fmt::format("::notice title=canirun::{} passes\n", escape_github(subject(c), false));
     for (const auto& f : c.failures) {
-      out += fmt::format("::error title={}::{}\n", escape_github("canirun " + subject(c), true), escape_github(sentence(f) + advice(c), false));
+      out += fmt::format("::error title={}::{}\n", escape_github("canirun " + subject(c), true),
+                         escape_github(sentence(f) + advice(c), false));
     }
   }
   return out;

@@ -17,7 +17,8 @@ std::string render_checks(const Report& report, const RenderOptions& options)
     for (const auto& f : c.failures) {
       out += fmt::format("{} {}: {} asked {}, found {}", style.paint("FAIL", "1;31"), subject, f.requirement, f.asked,
                          clean(f.found, !style.unicode));
-      out += c.nearest.empty() ? "; no smaller file type, cache or context passes\n" : fmt::format("; would pass: {}\n", c.nearest);
+      out +=
+          c.nearest.empty() ? "; no smaller file type, cache or context passes\n" : fmt::format("; would pass: {}\n", c.nearest);
     }
   }
   return out;

@@ -30,8 +30,10 @@ std::string rate(const std::optional<Range>& range, double Range::*part, int dig
 std::string render_csv(const Report& report, const RenderOptions&)
 {
   std::string out =
-      "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,n_gpu_layers,"
-      "weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,runtime_overhead_bytes,total_bytes,"
+      "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,n_gpu_"
+      "layers,"
+      "weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,runtime_overhead_bytes,"
+      "total_bytes,"
       "generation_tps_low,generation_tps,generation_tps_high,prompt_tps,time_to_first_token_s,max_ctx,note\r\n";
   for (const auto& m : report.models) {
     const auto head = fmt::format("{},{},{},{}", cell(m.id), cell(m.name), m.n_params, m.n_ctx);
@@ -49,10 +51,10 @@ std::string render_csv(const Report& report, const RenderOptions&)
                          r.compute_known ? std::to_string(p.compute.count) : "", p.output.count, p.projector.count,
                          p.runtime_overhead.count, p.total().count);
       const auto& s = r.speed;
-      out += fmt::format("{},{},{},{},{},{},{}\r\n", rate(s.generation_tps, &Range::low, 2), rate(s.generation_tps, &Range::estimate, 2),
-                         rate(s.generation_tps, &Range::high, 2), rate(s.prompt_tps, &Range::estimate, 1),
-                         rate(s.time_to_first_token_s, &Range::estimate, 3), r.max_ctx ? std::to_string(*r.max_ctx) : "",
-                         cell(fmt::format("{}", fmt::join(r.notes, "; "))));
+      out += fmt::format("{},{},{},{},{},{},{}\r\n", rate(s.generation_tps, &Range::low, 2),
+                         rate(s.generation_tps, &Range::estimate, 2), rate(s.generation_tps, &Range::high, 2),
+                         rate(s.prompt_tps, &Range::estimate, 1), rate(s.time_to_first_token_s, &Range::estimate, 3),
+                         r.max_ctx ? std::to_string(*r.max_ctx) : "", cell(fmt::format("{}", fmt::join(r.notes, "; "))));
     }
   }
   return out;

@@ -11,7 +11,8 @@ namespace {
 
 std::string gpu_text(const Gpu& gpu, std::size_t count, const Style& style)
 {
-  auto text = count > 1 ? fmt::format("{} {} {}", count, style.times(), clean(gpu.name, !style.unicode)) : clean(gpu.name, !style.unicode);
+  auto text = count > 1 ? fmt::format("{} {} {}", count, style.times(), clean(gpu.name, !style.unicode))
+                        : clean(gpu.name, !style.unicode);
   text += style.dot();
   text += gpu.memory_total ? size_text(gpu.memory_total->bytes()) : "memory unknown";
   if (count > 1) text += " each";
@@ -24,7 +25,8 @@ std::string gpu_text(const Gpu& gpu, std::size_t count, const Style& style)
 std::string ram_text(const Memory& memory, const Style& style)
 {
   std::string text = memory.total ? size_text(*memory.total) : "size unknown";
-  if (memory.limit && (!memory.total || *memory.limit < *memory.total)) text += fmt::format(", limited to {}", size_text(*memory.limit));
+  if (memory.limit && (!memory.total || *memory.limit < *memory.total))
+    text += fmt::format(", limited to {}", size_text(*memory.limit));
   if (memory.available) text += fmt::format(", {} available", size_text(*memory.available));
   if (memory.bandwidth) {
     text += fmt::format("{}{}", style.dot(), bandwidth_text(memory.bandwidth->value));

@@ -29,8 +29,10 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
        fmt::format("tensors placed here, of {} B in the file ({:.4f} bits x {} parameters / 8)", row.file_bytes.count,
                    row.bits_per_weight.value, model.n_params));
   line("KV cache", d.parts.kv_cache,
-       fmt::format("layers here x {} cells x (K row in {} + V row in {})", model.n_ctx, traits(w.cache_type_k).name, traits(w.cache_type_v).name));
-  line("recurrent state", d.parts.recurrent_state, fmt::format("layers here x {} sequence(s) x (conv + ssm state), f32", w.n_seq_max));
+       fmt::format("layers here x {} cells x (K row in {} + V row in {})", model.n_ctx, traits(w.cache_type_k).name,
+                   traits(w.cache_type_v).name));
+  line("recurrent state", d.parts.recurrent_state,
+       fmt::format("layers here x {} sequence(s) x (conv + ssm state), f32", w.n_seq_max));
   line("compute buffer", d.parts.compute,
        fmt::format("peak of the graph for {} tokens, flash attention {}", w.n_ubatch, row.flash_attn ? "on" : "off"));
   line("output buffer", d.parts.output, "logits and embeddings of the output rows, f32");
@@ -62,8 +64,8 @@ std::string render_explanation(const Report& report, const ModelReport& model, c
     for (const auto& d : row.devices) out += device_parts(d, row, model, report);
     out += "\n";
     if (const auto& s = row.speed.generation_tps) {
-      out += fmt::format("Speed: {} t/s (between {} and {}), limited by {}; basis: {} figures\n", rate_text(s->estimate), rate_text(s->low),
-                         rate_text(s->high), name(row.speed.limited_by), name(row.speed.basis));
+      out += fmt::format("Speed: {} t/s (between {} and {}), limited by {}; basis: {} figures\n", rate_text(s->estimate),
+                         rate_text(s->low), rate_text(s->high), name(row.speed.limited_by), name(row.speed.basis));
     } else {
       out += "Speed: unknown, no bandwidth figure (--gpu-bandwidth, --ram-bandwidth)\n";
     }

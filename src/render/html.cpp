@@ -47,7 +47,8 @@ std::string where(const Placement& p)
   switch (p.mode) {
     case Placement::Mode::gpu: return p.gpus.size() > 1 ? fmt::format("{} GPUs", p.gpus.size()) : "GPU";
     case Placement::Mode::split:
-      return p.n_cpu_moe > 0 ? fmt::format("GPU, experts of {} layers in RAM", p.n_cpu_moe) : fmt::format("GPU + RAM, -ngl {}", p.n_gpu_layers);
+      return p.n_cpu_moe > 0 ? fmt::format("GPU, experts of {} layers in RAM", p.n_cpu_moe)
+                             : fmt::format("GPU + RAM, -ngl {}", p.n_gpu_layers);
     case Placement::Mode::cpu: return "CPU";
     case Placement::Mode::none: return "nowhere";
   }
@@ -76,7 +77,8 @@ void hardware_card(std::string& out, const HardwareProfile& machine)
     out += fmt::format("<dt>RAM</dt><dd>{} GiB{}</dd>\n", gib(*machine.memory.total),
                        machine.memory.limit ? fmt::format(", limited to {} GiB", gib(*machine.memory.limit)) : "");
   }
-  for (const auto& note : machine.notes) out += fmt::format("<dt>Note</dt><dd>{} <small>({})</small></dd>\n", escape(note.text), escape(note.source));
+  for (const auto& note : machine.notes)
+    out += fmt::format("<dt>Note</dt><dd>{} <small>({})</small></dd>\n", escape(note.text), escape(note.source));
   out += "</dl></section>\n";
 }
 
@@ -84,47 +86,61 @@ void hardware_card(std::string& out, const HardwareProfile& machine)
 void row_cells(std::string& out, const QuantReport& row)
 {
   const auto total = row.memory.total();
-  out += fmt::format("<td>{}</td><td class=\"number\" data-order=\"{}\">{}</td><td>{}</td>", escape(row.quant_label.value_or(std::string(name(row.quant)))),
-                     total.count, gib(total), escape(where(row.placement)));
+  out += fmt::format("<td>{}</td><td class=\"number\" data-order=\"{}\">{}</td><td>{}</td>",
+                     escape(row.quant_label.value_or(std::string(name(row.quant)))), total.count, gib(total),
+                     escape(where(row.placement)));
   const auto& tps = row.speed.generation_tps;
-  out += tps ? fmt::format("<td class=\"number\" data-order=\"{0:.3f}\">{0:.1f}</td>", tps->estimate) : "<td class=\"number\" data-order=\"-1\">?</td>";
-  out += row.max_ctx ? fmt::format("<td class=\"number\" data-order=\"{0}\">{0}</td>", *row.max_ctx) : "<td class=\"number\" data-order=\"0\">–</td>";
+  out += tps ? fmt::format("<td class=\"number\" data-order=\"{0:.3f}\">{0:.1f}</td>", tps->estimate)
+             : "<td class=\"number\" data-order=\"-1\">?</td>";
+  out += row.max_ctx ? fmt::format("<td class=\"number\" data-order=\"{0}\">{0}</td>", *row.max_ctx)
+                     : "<td class=\"number\" data-order=\"0\">–</td>";
   out += fmt::format("<td data-order=\"{}\">{}</td>", static_cast<int>(row.grade.letter), grade_mark(row.grade.letter));
 }
 
 constexpr std::string_view k_columns =
-    "<th>Quantisation</th><th class=\"number\">Memory, GiB</th><th>Where</th><th class=\"number\">t/s</th><th class=\"number\">Largest context</th><th>Grade</th>";
+    "<th>Quantisation</th><th class=\"number\">Memory, GiB</th><th>Where</th><th class=\"number\">t/s</th><th "
+    "class=\"number\">Largest context</th><th>Grade</th>";
 
 void model_section(std::string& out, const ModelReport& model)
 {
   out += fmt::format("<h2>{}</h2>\n", escape(model.name));
-  out += fmt::format("<p class=\"lead\">{} parameters{} · context {} of {} tokens</p>\n", fmt::format("{:.1f} B", static_cast<double>(model.n_params) / 1e9),
+  out += fmt::format("<p class=\"lead\">{} parameters{} · context {} of {} tokens</p>\n",
+                     fmt::format("{:.1f} B", static_cast<double>(model.n_params) / 1e9),
                      model.license.empty() ? "" : " · " + escape(model.license), model.n_ctx, model.n_ctx_train);
   for (const auto& note : model.notes) out += fmt::format("<p>{}</p>\n", escape(note));
   if (model.quants.empty()) return;
-  out += fmt::format("<div class=\"scroll\"><table class=\"sortable\"><caption hidden>Quantisations of {}</caption><thead><tr>{}<th>Notes</th></tr></thead><tbody>\n",
-                     escape(model.name), k_columns);
+  out += fmt::format(
+      "<div class=\"scroll\"><table class=\"sortable\"><caption hidden>Quantisations of "
+      "{}</caption><thead><tr>{}<th>Notes</th></tr></thead><tbody>\n",
+      escape(model.name), k_columns);
   for (std::size_t i = 0; i < model.quants.size(); ++i) {
     out += model.best == i ? "<tr class=\"best\">" : "<tr>";
     row_cells(out, model.quants[i]);
     std::string notes;
     for (const auto& note : model.quants[i].notes) notes += (notes.empty() ? "" : "; ") + escape(note);
-    out += fmt::format("<td class=\"wrap\">{}{}</td></tr>\n", model.best == i ? "best pick" : "", model.best == i && !notes.empty() ? "; " + notes : notes);
+    out += fmt::format("<td class=\"wrap\">{}{}</td></tr>\n", model.best == i ? "best pick" : "",
+                       model.best == i && !notes.empty() ? "; " + notes : notes);
   }
   out += "</tbody></table></div>\n";
 }
 
 void list_section(std::string& out, const Report& report)
 {
-  out += fmt::format("<h2>Models</h2>\n<div class=\"scroll\"><table class=\"sortable\"><caption hidden>Models on this machine</caption><thead><tr><th>Model</th>"
-                     "<th class=\"number\">Parameters, B</th>{}</tr></thead><tbody>\n", k_columns);
+  out += fmt::format(
+      "<h2>Models</h2>\n<div class=\"scroll\"><table class=\"sortable\"><caption hidden>Models on this "
+      "machine</caption><thead><tr><th>Model</th>"
+      "<th class=\"number\">Parameters, B</th>{}</tr></thead><tbody>\n",
+      k_columns);
   for (const auto& model : report.models) {
-    out += fmt::format("<tr><td title=\"{}\">{}</td><td class=\"number\">{:.1f}</td>", escape(model.id), escape(model.name), static_cast<double>(model.n_params) / 1e9);
+    out += fmt::format("<tr><td title=\"{}\">{}</td><td class=\"number\">{:.1f}</td>", escape(model.id), escape(model.name),
+                       static_cast<double>(model.n_params) / 1e9);
     if (model.best && *model.best < model.quants.size()) {
       row_cells(out, model.quants[*model.best]);
     } else {
-      out += "<td></td><td class=\"number\" data-order=\"-1\"></td><td></td><td class=\"number\" data-order=\"-1\"></td><td class=\"number\" data-order=\"0\"></td>"
-             "<td data-order=\"-1\"><span class=\"grade\">?</span></td>";
+      out +=
+          "<td></td><td class=\"number\" data-order=\"-1\"></td><td></td><td class=\"number\" data-order=\"-1\"></td><td "
+          "class=\"number\" data-order=\"0\"></td>"
+          "<td data-order=\"-1\"><span class=\"grade\">?</span></td>";
     }
     out += "</tr>\n";
   }
@@ -141,7 +157,8 @@ struct DeviceBars {
 std::array<double, 7> parts_gib(const MemoryParts& p)
 {
   std::array<double, 7> out{};
-  const std::array<Bytes, 7> parts = {p.weights, p.kv_cache, p.recurrent_state, p.compute, p.output, p.projector, p.runtime_overhead};
+  const std::array<Bytes, 7> parts = {p.weights, p.kv_cache,  p.recurrent_state, p.compute,
+                                      p.output,  p.projector, p.runtime_overhead};
   std::ranges::transform(parts, out.begin(), [](Bytes b) { return to_gib(b).value; });
   return out;
 }
@@ -163,7 +180,8 @@ std::vector<DeviceBars> bars_of(const Report& report)
   constexpr std::size_t k_most_bars = 20;  // a chart that fits a screen
   std::vector<DeviceBars> bars;
   if (report.models.size() == 1) {
-    for (const auto& row : report.models.front().quants) add_bars(bars, row.quant_label.value_or(std::string(name(row.quant))), row);
+    for (const auto& row : report.models.front().quants)
+      add_bars(bars, row.quant_label.value_or(std::string(name(row.quant))), row);
     return bars;
   }
   std::size_t shown = 0;
@@ -179,8 +197,10 @@ void charts_section(std::string& out, const std::vector<DeviceBars>& bars)
   if (!bars.empty()) out += "<h2>Memory per device</h2>\n";
   nlohmann::json data = nlohmann::json::array();
   for (std::size_t i = 0; i < bars.size(); ++i) {
-    out += fmt::format("<h3>{}</h3>\n<div class=\"chart\" style=\"height:{}rem\"><canvas id=\"chart-{}\" role=\"img\" aria-label=\"Memory parts on {}\"></canvas></div>\n",
-                       escape(bars[i].title), 6 + 2 * bars[i].labels.size(), i, escape(bars[i].title));
+    out += fmt::format(
+        "<h3>{}</h3>\n<div class=\"chart\" style=\"height:{}rem\"><canvas id=\"chart-{}\" role=\"img\" aria-label=\"Memory parts "
+        "on {}\"></canvas></div>\n",
+        escape(bars[i].title), 6 + 2 * bars[i].labels.size(), i, escape(bars[i].title));
     data.push_back({{"labels", bars[i].labels}, {"rows", bars[i].rows}});
   }
   out += fmt::format("<script type=\"application/json\" id=\"memory\">{}</script>\n", json_for_script(data));
@@ -195,14 +215,21 @@ std::string HtmlRenderer::render(const Report& report, const RenderOptions& /*op
   std::string out;
   out.reserve(1 << 20);
   const bool one = report.models.size() == 1;
-  const auto title = one ? fmt::format("Can this machine run {}?", escape(report.models.front().name)) : std::string("What this machine can run");
-  out += "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
-         "<link rel=\"icon\" href=\"data:,\">\n";
+  const auto title = one ? fmt::format("Can this machine run {}?", escape(report.models.front().name))
+                         : std::string("What this machine can run");
+  out +=
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
+      "'unsafe-inline'; img-src data:\">\n"
+      "<link rel=\"icon\" href=\"data:,\">\n";
   out += fmt::format("<title>{}</title>\n<style>\n", title);
   out += web_style();
-  out += fmt::format("</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">canirun computes memory tensor by tensor as llama.cpp allocates it; "
-                     "grades go from S (plenty of room, fast) to F (does not fit).</p>\n", title);
+  out += fmt::format(
+      "</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">canirun computes memory tensor by tensor as llama.cpp "
+      "allocates it; "
+      "grades go from S (plenty of room, fast) to F (does not fit).</p>\n",
+      title);
   hardware_card(out, report.hardware);
   if (one) model_section(out, report.models.front());
   else list_section(out, report);

@@ -6,7 +6,6 @@
 #include "describe.hpp"
 #include "renderers.hpp"
 
-
 namespace canirun {
 
 namespace {
@@ -67,7 +66,8 @@ json quant_json(const QuantReport& row)
           {"fits", row.fits},
           {"file_bytes", row.file_bytes.count},
           {"bits_per_weight", decimal(row.bits_per_weight.value, 4)},
-          {"placement", {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
+          {"placement",
+           {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
           {"memory", std::move(memory)},
           {"devices", std::move(devices)},
           {"speed",
@@ -113,7 +113,9 @@ json workload_json(const Report& report)
           {"cache_type_k", traits(w.cache_type_k).name},
           {"cache_type_v", traits(w.cache_type_v).name},
           {"flash_attn", name(w.flash_attn)},
-          {"n_gpu_layers", !layers ? json("auto") : *layers < 0 ? json("all") : json(*layers)},
+          {"n_gpu_layers", !layers       ? json("auto")
+                           : *layers < 0 ? json("all")
+                                         : json(*layers)},
           {"runtime", name(w.runtime)},
           {"budget", name(report.budget)}};
 }

@@ -32,7 +32,9 @@ std::string render_junit(const Report& report, const RenderOptions&)
   const auto all = verdicts(report);
   const auto failed = std::ranges::count_if(all, [](const CheckResult& c) { return !c.passed(); });
   const auto counts = fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\"", all.size(), failed);
-  std::string out = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"canirun\" {0}>\n  <testsuite name=\"canirun\" {0}>\n", counts);
+  std::string out = fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"canirun\" {0}>\n  <testsuite name=\"canirun\" {0}>\n",
+      counts);
   for (const auto& c : all) {
     out += fmt::format("    <testcase classname=\"canirun\" name=\"{}\"", xml(subject(c)));
     if (c.passed()) {

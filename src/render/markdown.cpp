@@ -26,8 +26,9 @@ std::string cell(std::string_view text)
 /// Without the model's own columns, which a single model's table has in its title.
 std::string figures(const QuantReport& r)
 {
-  return fmt::format("{} | **{}** | {} | {} | {} | {} |\n", cell(quant_text(r)), name(r.grade.letter), size_text(r.memory.total()),
-                     cell(where_text(r)), speed_text(r), r.max_ctx && *r.max_ctx > 0 ? context_text(*r.max_ctx) : "–");
+  return fmt::format("{} | **{}** | {} | {} | {} | {} |\n", cell(quant_text(r)), name(r.grade.letter),
+                     size_text(r.memory.total()), cell(where_text(r)), speed_text(r),
+                     r.max_ctx && *r.max_ctx > 0 ? context_text(*r.max_ctx) : "–");
 }
 
 constexpr std::string_view k_columns = "Quant | Grade | Memory | Runs on | t/s | Max context |\n";
@@ -50,7 +51,8 @@ std::string model_section(const ModelReport& m)
 std::string render_markdown(const Report& report, const RenderOptions& options)
 {
   std::string out = "# canirun\n\n";
-  for (const auto& line : machine_lines(report.hardware, Style({.colour = false, .unicode = true}))) out += "- " + cell(line) + "\n";
+  for (const auto& line : machine_lines(report.hardware, Style({.colour = false, .unicode = true})))
+    out += "- " + cell(line) + "\n";
   out += "\n";
   if (report.models.size() == 1) return out + model_section(report.models.front());
   out += fmt::format("| Model | Parameters | {}| --- | ---: | {}", k_columns, k_rules);
@@ -58,7 +60,8 @@ std::string render_markdown(const Report& report, const RenderOptions& options)
   for (const auto& m : report.models) {
     if (options.limit > 0 && shown++ == options.limit) break;
     out += fmt::format("| {} | {} | ", cell(m.id), m.n_params > 0 ? params_text(m.n_params) : "–");
-    if (m.quants.empty()) out += fmt::format("– | **?** | – | {} | – | – |\n", cell(m.notes.empty() ? "not planned" : m.notes.front()));
+    if (m.quants.empty())
+      out += fmt::format("– | **?** | – | {} | – | – |\n", cell(m.notes.empty() ? "not planned" : m.notes.front()));
     else out += figures(m.quants[m.best.value_or(0)]);
   }
   return out;

@@ -18,7 +18,8 @@ std::string title(const ModelReport& model, const Style& style, std::uint32_t wi
   if (model.n_params_active > 0 && model.n_params_active < model.n_params) {
     text += fmt::format(" ({} active)", params_text(model.n_params_active));
   }
-  if (model.n_ctx > 0) text += fmt::format("{}{} of {} tokens of context", style.dot(), model.n_ctx, std::max(model.n_ctx, model.n_ctx_train));
+  if (model.n_ctx > 0)
+    text += fmt::format("{}{} of {} tokens of context", style.dot(), model.n_ctx, std::max(model.n_ctx, model.n_ctx_train));
   text = cut(name + text, width, style.ellipsis());
   return style.bold(text.substr(0, std::min(name.size(), text.size()))) + text.substr(std::min(name.size(), text.size())) + "\n";
 }
@@ -54,8 +55,12 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                {fmt::format("{:.0f} %", 100 * headroom_share(row))},
                {fmt::format("{:.2f}", row.bits_per_weight.value)},
                {size_text(row.file_bytes)},
-               {!row.fits ? std::string(style.dash()) : row.speed.prompt_tps ? rate_text(row.speed.prompt_tps->estimate) : "?"},
-               {!row.fits ? std::string(style.dash()) : row.speed.time_to_first_token_s ? rate_text(row.speed.time_to_first_token_s->estimate) + " s" : "?"}});
+               {!row.fits              ? std::string(style.dash())
+                : row.speed.prompt_tps ? rate_text(row.speed.prompt_tps->estimate)
+                                       : "?"},
+               {!row.fits                         ? std::string(style.dash())
+                : row.speed.time_to_first_token_s ? rate_text(row.speed.time_to_first_token_s->estimate) + " s"
+                                                  : "?"}});
   }
   return table;
 }
@@ -68,12 +73,14 @@ std::string memory_bars(const QuantReport& row, const Style& style, std::uint32_
   for (const auto& d : row.devices) {
     const auto need = d.parts.total();
     if (need.count == 0) continue;
-    const auto share = d.budget.count == 0 ? 1.0 : std::min(1.0, static_cast<double>(need.count) / static_cast<double>(d.budget.count));
+    const auto share =
+        d.budget.count == 0 ? 1.0 : std::min(1.0, static_cast<double>(need.count) / static_cast<double>(d.budget.count));
     const auto filled = std::max<std::size_t>(1, static_cast<std::size_t>(share * cells + 0.5));
     std::string bar;
     for (std::size_t i = 0; i < cells; ++i) bar += i < filled ? style.full() : style.empty();
     const auto where = d.device == "host" ? std::string("RAM") : d.device;
-    const auto line = fmt::format("  {}  {} {} of {}", pad_right(where, 5), bar, pad_left(size_text(need), 9), size_text(d.budget));
+    const auto line =
+        fmt::format("  {}  {} {} of {}", pad_right(where, 5), bar, pad_left(size_text(need), 9), size_text(d.budget));
     out += line;
     std::string parts;
     const auto part = [&](std::string_view label, Bytes b) {

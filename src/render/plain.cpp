@@ -16,8 +16,8 @@ std::string render_plain(const Report& report, const RenderOptions& options)
     ++rows;
     if (model.quants.empty()) out += fmt::format("{}\t\t?\t\t\t\t\n", clean(model.id));
     for (const auto& row : model.quants) {
-      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(model.id), quant_text(row), name(row.grade.letter), row.memory.total().count,
-                         name(row.placement.mode),
+      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(model.id), quant_text(row), name(row.grade.letter),
+                         row.memory.total().count, name(row.placement.mode),
                          row.speed.generation_tps ? fmt::format("{:.2f}", row.speed.generation_tps->estimate) : "",
                          row.max_ctx ? std::to_string(*row.max_ctx) : "");
     }

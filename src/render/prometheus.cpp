@@ -47,13 +47,15 @@ std::string render_prometheus(const Report& report, const RenderOptions&)
   family(out, "gpu_memory_bytes", "Memory of a GPU.");
   for (std::size_t i = 0; i < hw.gpus.size(); ++i) {
     if (!hw.gpus[i].memory_total) continue;
-    out += fmt::format("canirun_gpu_memory_bytes{{gpu=\"{}\",name=\"{}\"}} {}\n", i, label(hw.gpus[i].name), hw.gpus[i].memory_total->bytes().count);
+    out += fmt::format("canirun_gpu_memory_bytes{{gpu=\"{}\",name=\"{}\"}} {}\n", i, label(hw.gpus[i].name),
+                       hw.gpus[i].memory_total->bytes().count);
   }
   family(out, "ram_bytes", "Memory of the machine.");
   if (hw.memory.total) out += fmt::format("canirun_ram_bytes {}\n", hw.memory.total->count);
   model_metric(out, report, "model_grade", "Grade of the best quantisation: 5 = S, 4 = A, 3 = B, 2 = C, 1 = D, 0 = F.",
                [](const QuantReport& r) { return fmt::format("{}", static_cast<int>(r.grade.letter)); });
-  model_metric(out, report, "model_fits", "1 if the best quantisation fits.", [](const QuantReport& r) { return std::string(r.fits ? "1" : "0"); });
+  model_metric(out, report, "model_fits", "1 if the best quantisation fits.",
+               [](const QuantReport& r) { return std::string(r.fits ? "1" : "0"); });
   model_metric(out, report, "model_memory_bytes", "Memory that a run needs, all devices.",
                [](const QuantReport& r) { return fmt::format("{}", r.memory.total().count); });
   model_metric(out, report, "model_generation_tokens_per_second", "Estimated text generation.", [](const QuantReport& r) {

@@ -30,9 +30,18 @@ std::vector<Cell> graded_line(const ModelReport& model, const Style& style)
 std::vector<Cell> unplanned_line(const ModelReport& model, const Style& style)
 {
   const std::string none(style.dash());
-  return {{"?"}, {clean(model.id, !style.unicode)}, {model.n_params > 0 ? params_text(model.n_params) : none},
-          {none}, {none}, {model.notes.empty() ? "not planned" : clean(model.notes.front(), !style.unicode)},
-          {none}, {none}, {none}, {none}, {fmt::format("{}", fmt::join(model.tasks, ", "))}, {model.release}};
+  return {{"?"},
+          {clean(model.id, !style.unicode)},
+          {model.n_params > 0 ? params_text(model.n_params) : none},
+          {none},
+          {none},
+          {model.notes.empty() ? "not planned" : clean(model.notes.front(), !style.unicode)},
+          {none},
+          {none},
+          {none},
+          {none},
+          {fmt::format("{}", fmt::join(model.tasks, ", "))},
+          {model.release}};
 }
 
 }  // namespace
@@ -44,7 +53,9 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
   std::string out;
   for (const auto& line : machine_lines(report.hardware, style)) out += cut(line, width, style.ellipsis()) + "\n";
   if (report.models.empty()) {
-    return out + (options.machine_answer ? "\nNo model of the catalogue runs well here; canirun --all lists each with its reason.\n" : "\nNo model matches.\n");
+    return out + (options.machine_answer
+                      ? "\nNo model of the catalogue runs well here; canirun --all lists each with its reason.\n"
+                      : "\nNo model matches.\n");
   }
 
   TextTable table({{"", false},
@@ -67,7 +78,8 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
   out += "\n" + table.text(style, width);
   const auto hidden = report.models.size() - shown;
   if (hidden > 0) out += fmt::format("{} {} more: canirun --all\n", style.ellipsis(), hidden);
-  if (!options.quiet && options.machine_answer) out += "\ncanirun MODEL shows every quantisation of one and the command that runs it.\n";
+  if (!options.quiet && options.machine_answer)
+    out += "\ncanirun MODEL shows every quantisation of one and the command that runs it.\n";
   return out;
 }
 

@@ -23,9 +23,9 @@ struct Format {
 
 // A new format is one line here and one file.
 constexpr std::array k_formats{
-    Format{"table", render_table},       Format{"json", render_json},   Format{"ndjson", render_ndjson},
-    Format{"csv", render_csv},           Format{"markdown", render_markdown}, Format{"junit", render_junit},
-    Format{"github", render_github},     Format{"gitlab", render_gitlab}, Format{"prometheus", render_prometheus},
+    Format{"table", render_table},   Format{"json", render_json},         Format{"ndjson", render_ndjson},
+    Format{"csv", render_csv},       Format{"markdown", render_markdown}, Format{"junit", render_junit},
+    Format{"github", render_github}, Format{"gitlab", render_gitlab},     Format{"prometheus", render_prometheus},
     Format{"html", render_html},
 };
 
@@ -51,7 +51,8 @@ Result<std::unique_ptr<Renderer>> make_renderer(std::string_view format)
 {
   const auto found = std::ranges::find(k_formats, format, &Format::name);
   if (found == k_formats.end()) {
-    return fail(ErrorKind::invalid_argument, fmt::format("no format is called '{}'; choose one of {}", format, fmt::join(format_names(), ", ")));
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("no format is called '{}'; choose one of {}", format, fmt::join(format_names(), ", ")));
   }
   return std::make_unique<FunctionRenderer>(found->function);
 }

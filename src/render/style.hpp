@@ -27,12 +27,14 @@ struct Style {
   std::string_view empty() const { return unicode ? "░" : "."; }
   std::string_view rule() const { return unicode ? "─" : "-"; }
 
-  std::string paint(std::string_view text, std::string_view code) const {
+  std::string paint(std::string_view text, std::string_view code) const
+  {
     return colour ? "\033[" + std::string(code) + "m" + std::string(text) + "\033[0m" : std::string(text);
   }
   std::string bold(std::string_view text) const { return paint(text, "1"); }
   std::string dim(std::string_view text) const { return paint(text, "2"); }
-  std::string grade(std::string_view text, Letter letter) const {
+  std::string grade(std::string_view text, Letter letter) const
+  {
     switch (letter) {
       case Letter::S:
       case Letter::A: return paint(text, "1;32");

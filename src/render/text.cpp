@@ -41,7 +41,8 @@ bool harmful(char32_t c)
 /// Unicode East Asian Width W and F in blocks, and the emoji planes; combining marks of the common scripts.
 std::size_t width_of(char32_t c)
 {
-  if ((c >= 0x300 && c < 0x370) || (c >= 0x1AB0 && c < 0x1B00) || (c >= 0x20D0 && c < 0x2100) || (c >= 0xFE00 && c < 0xFE10)) return 0;
+  if ((c >= 0x300 && c < 0x370) || (c >= 0x1AB0 && c < 0x1B00) || (c >= 0x20D0 && c < 0x2100) || (c >= 0xFE00 && c < 0xFE10))
+    return 0;
   const bool wide = (c >= 0x1100 && c < 0x1160) || (c >= 0x2E80 && c < 0xA4D0) || (c >= 0xAC00 && c < 0xD7A4) ||
                     (c >= 0xF900 && c < 0xFB00) || (c >= 0xFE30 && c < 0xFE70) || (c >= 0xFF00 && c < 0xFF61) ||
                     (c >= 0x1F300 && c < 0x1F650) || (c >= 0x1F900 && c < 0x1FA00) || (c >= 0x20000 && c < 0x3FFFE);

@@ -62,7 +62,9 @@ std::string TextTable::text(const Style& style, std::uint32_t width) const
   };
   line([&](std::size_t c, std::string& bare, std::string& text) { bare = fit(c, columns_[c].title), text = style.dim(bare); });
   for (const auto& row : rows_) {
-    line([&](std::size_t c, std::string& bare, std::string& text) { bare = fit(c, row[c].text), text = painted(row[c], bare, style); });
+    line([&](std::size_t c, std::string& bare, std::string& text) {
+      bare = fit(c, row[c].text), text = painted(row[c], bare, style);
+    });
   }
   return out;
 }

@@ -19,8 +19,8 @@ struct Cell {
 struct Column {
   std::string title;
   bool right = false;
-  bool stretch = false;        ///< Is cut first when the table is too wide.
-  std::uint32_t min_width = 0; ///< The table is laid out with this column only from so many columns of terminal on.
+  bool stretch = false;         ///< Is cut first when the table is too wide.
+  std::uint32_t min_width = 0;  ///< The table is laid out with this column only from so many columns of terminal on.
 };
 
 /// Columns two spaces apart, headers dim, no trailing spaces; each line within `width`.

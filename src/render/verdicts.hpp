@@ -17,7 +17,10 @@ inline std::vector<CheckResult> verdicts(const Report& report)
 }
 
 /// "min-grade asked B, found D (limited by memory)".
-inline std::string sentence(const FailedRequirement& f) { return fmt::format("{} asked {}, found {}", f.requirement, f.asked, f.found); }
+inline std::string sentence(const FailedRequirement& f)
+{
+  return fmt::format("{} asked {}, found {}", f.requirement, f.asked, f.found);
+}
 
 inline std::string subject(const CheckResult& c) { return c.quant.empty() ? c.model : c.model + " " + c.quant; }
 

@@ -21,30 +21,31 @@ FileType best_of(const std::vector<QuantChoice>& rows)
 
 TEST_CASE("among grades B and better the most bits win", "[best_quant]")
 {
-  CHECK(best_of({row(FileType::Q4_K_S, 4.6, Letter::S), row(FileType::Q4_K_M, 4.9, Letter::S), row(FileType::Q8_0, 8.5, Letter::B),
-                 row(FileType::F16, 16, Letter::C)}) == FileType::Q8_0);
+  CHECK(best_of({row(FileType::Q4_K_S, 4.6, Letter::S), row(FileType::Q4_K_M, 4.9, Letter::S),
+                 row(FileType::Q8_0, 8.5, Letter::B), row(FileType::F16, 16, Letter::C)}) == FileType::Q8_0);
 }
 
 TEST_CASE("types below Q4_K_S are no candidates while Q4_K_M is usable", "[best_quant]")
 {
   // Q2_K would be the only B, but Q4_K_M at C is better than two bits.
-  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::B), row(FileType::Q4_K_S, 4.6, Letter::C), row(FileType::Q4_K_M, 4.9, Letter::C)}) ==
-        FileType::Q4_K_M);
-  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::B), row(FileType::Q4_K_S, 4.6, Letter::C), row(FileType::Q4_K_M, 4.9, Letter::D)}) ==
-        FileType::Q2_K);
+  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::B), row(FileType::Q4_K_S, 4.6, Letter::C),
+                 row(FileType::Q4_K_M, 4.9, Letter::C)}) == FileType::Q4_K_M);
+  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::B), row(FileType::Q4_K_S, 4.6, Letter::C),
+                 row(FileType::Q4_K_M, 4.9, Letter::D)}) == FileType::Q2_K);
 }
 
 TEST_CASE("without a B the best grade wins, then more bits, then the earlier", "[best_quant]")
 {
-  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::D), row(FileType::Q3_K_M, 3.9, Letter::D), row(FileType::Q4_K_M, 4.9, Letter::F)}) ==
-        FileType::Q3_K_M);
+  CHECK(best_of({row(FileType::Q2_K, 3.3, Letter::D), row(FileType::Q3_K_M, 3.9, Letter::D),
+                 row(FileType::Q4_K_M, 4.9, Letter::F)}) == FileType::Q3_K_M);
   CHECK(best_of({row(FileType::BF16, 16, Letter::S), row(FileType::F16, 16, Letter::S)}) == FileType::BF16);
   CHECK(best_quant({}) == std::nullopt);
 }
 
 TEST_CASE("grading rows from most bits down finds the same row, and stops there", "[best_quant]")
 {
-  constexpr std::array types{FileType::Q2_K, FileType::Q3_K_M, FileType::Q4_K_S, FileType::Q4_K_M, FileType::Q8_0, FileType::F16, FileType::BF16};
+  constexpr std::array types{FileType::Q2_K, FileType::Q3_K_M, FileType::Q4_K_S, FileType::Q4_K_M,
+                             FileType::Q8_0, FileType::F16,    FileType::BF16};
   std::mt19937 random(7);
   std::size_t asked = 0, all = 0;
   for (int round = 0; round < 20000; ++round) {

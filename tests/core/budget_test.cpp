@@ -73,10 +73,7 @@ TEST_CASE("a card keeps what its driver reserves, else 2 % and at least 200 MiB"
   CHECK(gpu_budget(from_table, machine, {}) == 24_GiB);
 }
 
-TEST_CASE("a card of unknown size has no budget", "[budget]")
-{
-  CHECK(gpu_budget(Gpu{}, machine_with_ram(64_GiB), {}) == 0_B);
-}
+TEST_CASE("a card of unknown size has no budget", "[budget]") { CHECK(gpu_budget(Gpu{}, machine_with_ram(64_GiB), {}) == 0_B); }
 
 TEST_CASE("the free budget is what nobody uses now and never above capacity", "[budget]")
 {

@@ -82,7 +82,8 @@ TEST_CASE("without flash attention the scores of all heads are in the compute bu
 {
   const auto model = llama_3_1_8b();
   const auto on = estimate(model, FileType::Q4_K_M, {.n_ctx = 8192, .n_outputs_max = 1}, on_one_gpu(model));
-  const auto off = estimate(model, FileType::Q4_K_M, {.n_ctx = 8192, .flash_attn = FlashAttention::off, .n_outputs_max = 1}, on_one_gpu(model));
+  const auto off = estimate(model, FileType::Q4_K_M, {.n_ctx = 8192, .flash_attn = FlashAttention::off, .n_outputs_max = 1},
+                            on_one_gpu(model));
   // 32 heads × 8192 cells × 512 tokens × 4 bytes = 512 MiB.
   CHECK(off.gpus.at(0).compute >= 512_MiB);
   CHECK(on.gpus.at(0).compute < 128_MiB);

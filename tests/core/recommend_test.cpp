@@ -38,8 +38,8 @@ TEST_CASE("better grades come first, then larger, then newer models", "[recommen
 
 TEST_CASE("a family fills no more than its places", "[recommend]")
 {
-  CHECK(ids({model("a", "f", Letter::S, 4), model("b", "f", Letter::S, 3), model("c", "f", Letter::S, 2), model("d", "g", Letter::A, 1)}) ==
-        std::vector<std::string>{"a", "b", "d"});
+  CHECK(ids({model("a", "f", Letter::S, 4), model("b", "f", Letter::S, 3), model("c", "f", Letter::S, 2),
+             model("d", "g", Letter::A, 1)}) == std::vector<std::string>{"a", "b", "d"});
 }
 
 TEST_CASE("what does not fit, has no plan or another task is not recommended", "[recommend]")
@@ -51,7 +51,8 @@ TEST_CASE("what does not fit, has no plan or another task is not recommended", "
   coder.tasks = {"code"};
   RecommendOptions options;
   options.task = "code";
-  CHECK(ids({unplanned, coder, model("chat", "h", Letter::S, 9), model("f", "i", Letter::F, 9)}, options) == std::vector<std::string>{"c"});
+  CHECK(ids({unplanned, coder, model("chat", "h", Letter::S, 9), model("f", "i", Letter::F, 9)}, options) ==
+        std::vector<std::string>{"c"});
   CHECK(recommend(std::vector{coder}, options).front().reason.starts_with("largest code model with grade S"));
 }
 

@@ -29,15 +29,30 @@ ModelSpec as_file(ModelSpec model, FileType type)
 
 TEST_CASE("a plan has as many parameters as the published model", "[plan]")
 {
-  struct Row { ModelSpec model; std::uint64_t n_params; };
+  struct Row {
+    ModelSpec model;
+    std::uint64_t n_params;
+  };
   // Published: parameter counts of the Hugging Face checkpoints, tied embeddings counted once.
-  const Row rows[] = {{llama_2_7b(), 6'738'415'616},   {llama_2_70b(), 68'976'648'192},  {llama_3_1_8b(), 8'030'261'248},
-                      {mixtral_8x7b(), 46'702'792'704}, {qwen2_5_7b(), 7'615'616'512},    {qwen2_5_0_5b(), 494'032'768},
-                      {qwen3_8b(), 8'190'735'360},      {qwen3_30b_a3b(), 30'532'122'624},  {gemma_2b(), 2'506'172'416},
-                      {gemma_2_9b(), 9'241'705'984},    {gemma_3_12b(), 11'766'034'176},    {phi_3_5_mini(), 3'821'079'552},
-                      {mamba_130m(), 129'135'360},      {mamba2_2_7b(), 2'702'599'680},     {granite_4_h_micro(), 3'191'396'096},
-                      {kimi_linear_48b(), 49'122'681'728},  {minimax_m3(), 426'174'572'928},
-                      {rwkv6_7b(), 7'635'746'816},           {t5_v1_1_xxl_encoder(), 4'762'310'656},
+  const Row rows[] = {{llama_2_7b(), 6'738'415'616},
+                      {llama_2_70b(), 68'976'648'192},
+                      {llama_3_1_8b(), 8'030'261'248},
+                      {mixtral_8x7b(), 46'702'792'704},
+                      {qwen2_5_7b(), 7'615'616'512},
+                      {qwen2_5_0_5b(), 494'032'768},
+                      {qwen3_8b(), 8'190'735'360},
+                      {qwen3_30b_a3b(), 30'532'122'624},
+                      {gemma_2b(), 2'506'172'416},
+                      {gemma_2_9b(), 9'241'705'984},
+                      {gemma_3_12b(), 11'766'034'176},
+                      {phi_3_5_mini(), 3'821'079'552},
+                      {mamba_130m(), 129'135'360},
+                      {mamba2_2_7b(), 2'702'599'680},
+                      {granite_4_h_micro(), 3'191'396'096},
+                      {kimi_linear_48b(), 49'122'681'728},
+                      {minimax_m3(), 426'174'572'928},
+                      {rwkv6_7b(), 7'635'746'816},
+                      {t5_v1_1_xxl_encoder(), 4'762'310'656},
                       {flan_t5_large(), 783'150'080}};
   for (const auto& row : rows) {
     CAPTURE(row.model.arch, row.model.n_embd);

@@ -64,10 +64,7 @@ Bytes known_sum(MemoryParts parts)
 
 }  // namespace
 
-TEST_CASE("most recorded configurations are of models that can be planned", "[allocations]")
-{
-  CHECK(pairs().size() >= 500);
-}
+TEST_CASE("most recorded configurations are of models that can be planned", "[allocations]") { CHECK(pairs().size() >= 500); }
 
 TEST_CASE("caches and states equal llama.cpp's to the byte", "[allocations][cache]")
 {

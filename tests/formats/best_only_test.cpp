@@ -41,7 +41,8 @@ HardwareProfile machine(std::uint64_t ram_gib, bool bandwidth, std::size_t n_gpu
 
 }  // namespace
 
-TEST_CASE("the best row alone is the best of all rows: the catalogue without GPUs, every fifth model with them", "[catalogue][evaluate]")
+TEST_CASE("the best row alone is the best of all rows: the catalogue without GPUs, every fifth model with them",
+          "[catalogue][evaluate]")
 {
   const auto catalogue = Catalogue::builtin();
   REQUIRE(catalogue);

@@ -146,7 +146,8 @@ TEST_CASE("an entry that is wrong is one sentence with file, position, entry and
   CHECK(problem(with_entry(R"({"id": "a", "n_layers": 3})")) == "my.json:1:67: 'a': field 'n_layers': a model has no such field");
   CHECK(problem(with_entry(R"({"id": "a", "n_embd": "x"})")) ==
         "my.json:1:65: 'a': field 'n_embd': a whole number of at least 0 is expected, this is a string");
-  CHECK(problem(with_entry(R"({"id": "a", "n_embd": 5000000000})")) == "my.json:1:65: 'a': field 'n_embd': 5000000000 is too large");
+  CHECK(problem(with_entry(R"({"id": "a", "n_embd": 5000000000})")) ==
+        "my.json:1:65: 'a': field 'n_embd': 5000000000 is too large");
   CHECK(problem(with_entry(R"({"id": "a", "kind": "poem"})")) ==
         "my.json:1:63: 'a': field 'kind': 'poem' is not one of text, embedding, image, video, audio");
   CHECK(problem(with_entry(R"({"id": "a", "arch": "llama", "n_layer": 2, "n_embd": 64, "n_vocab": 9, "n_ff": [1, 2, 3]})")) ==
@@ -157,8 +158,10 @@ TEST_CASE("an entry that is wrong is one sentence with file, position, entry and
 
 TEST_CASE("a user's file adds models and replaces those it names", "[formats][catalogue]")
 {
-  auto base = Catalogue::parse(with_entry(std::string(k_small) + R"(, {"id": "b", "n_params": 5, "aliases": ["bee", "tiny"]})"), "base");
-  auto mine = Catalogue::parse(with_entry(R"({"id": "B", "n_params": 7}, {"id": "c", "n_params": 9, "aliases": ["tiny"]})"), "mine");
+  auto base =
+      Catalogue::parse(with_entry(std::string(k_small) + R"(, {"id": "b", "n_params": 5, "aliases": ["bee", "tiny"]})"), "base");
+  auto mine =
+      Catalogue::parse(with_entry(R"({"id": "B", "n_params": 7}, {"id": "c", "n_params": 9, "aliases": ["tiny"]})"), "mine");
   REQUIRE(base);
   REQUIRE(mine);
   base->merge(std::move(*mine));
@@ -213,22 +216,26 @@ TEST_CASE("validation names every finding with entry and field", "[formats][cata
 {
   const auto found = [](std::string_view entry) {
     std::vector<std::string> out;
-    for (const auto& f : validate_catalogue(with_entry(entry), "m.json")) out.push_back(f.entry + "|" + f.field + "|" + f.message);
+    for (const auto& f : validate_catalogue(with_entry(entry), "m.json"))
+      out.push_back(f.entry + "|" + f.field + "|" + f.message);
     return out;
   };
   const std::string facts = R"("release": "2024-01", "license": "mit", "tasks": ["chat"], "sources": ["s"], )";
   CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5}").empty());
-  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"arch\": \"lama\", \"n_layer\": 1, \"n_embd\": 8, \"n_vocab\": 8}") ==
-        std::vector<std::string>{"a|arch|llama.cpp has no architecture 'lama'"});
+  CHECK(
+      found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"arch\": \"lama\", \"n_layer\": 1, \"n_embd\": 8, \"n_vocab\": 8}") ==
+      std::vector<std::string>{"a|arch|llama.cpp has no architecture 'lama'"});
   CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"n_embd\": \"x\"}").at(0).find("a|n_embd|m.json:1:") == 0);
-  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"aliases\": [\"b\"]}, {\"id\": \"B\", " + facts + "\"n_params\": 5}") ==
-        std::vector<std::string>{"a|aliases|'b' leads to 'B' already"});
-  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"supersedes\": \"z\"}") == std::vector<std::string>{"a|supersedes|no entry is called 'z'"});
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"aliases\": [\"b\"]}, {\"id\": \"B\", " + facts +
+              "\"n_params\": 5}") == std::vector<std::string>{"a|aliases|'b' leads to 'B' already"});
+  CHECK(found("{\"id\": \"a\", " + facts + "\"n_params\": 5, \"supersedes\": \"z\"}") ==
+        std::vector<std::string>{"a|supersedes|no entry is called 'z'"});
   CHECK(found("{\"id\": \"a\", \"n_params\": 5}").size() == 4);
   // A Llama 2 7B with one layer too few is 202 million parameters short.
   auto llama = to_catalogue_json(*builtin().find("llama-2-7b"));
   llama.replace(llama.find("\"n_layer\": 32"), 13, "\"n_layer\": 31");
-  CHECK(found(llama) == std::vector<std::string>{"llama-2-7b|n_params|the shapes add up to 6536032256, the entry says 6738415616"});
+  CHECK(found(llama) ==
+        std::vector<std::string>{"llama-2-7b|n_params|the shapes add up to 6536032256, the entry says 6738415616"});
 }
 
 TEST_CASE("a version that supersedes another is newer and of the same family", "[formats][catalogue]")

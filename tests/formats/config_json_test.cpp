@@ -49,7 +49,8 @@ constexpr std::string_view k_llama_3_1_8b = R"({"architectures": ["LlamaForCausa
   "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 131072, "model_type": "llama",
   "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8,
   "rope_scaling": {"factor": 8.0, "rope_type": "llama3"}, "tie_word_embeddings": false, "vocab_size": 128256})";
-constexpr std::string_view k_mixtral = R"({"architectures": ["MixtralForCausalLM"], "hidden_size": 4096, "intermediate_size": 14336,
+constexpr std::string_view k_mixtral =
+    R"({"architectures": ["MixtralForCausalLM"], "hidden_size": 4096, "intermediate_size": 14336,
   "max_position_embeddings": 32768, "num_attention_heads": 32, "num_experts_per_tok": 2, "num_hidden_layers": 32,
   "num_key_value_heads": 8, "num_local_experts": 8, "sliding_window": null, "tie_word_embeddings": false, "vocab_size": 32000})";
 constexpr std::string_view k_deepseek_v3 = R"({"architectures": ["DeepseekV3ForCausalLM"], "first_k_dense_replace": 3,
@@ -57,11 +58,13 @@ constexpr std::string_view k_deepseek_v3 = R"({"architectures": ["DeepseekV3ForC
   "moe_intermediate_size": 2048, "moe_layer_freq": 1, "n_routed_experts": 256, "n_shared_experts": 1, "num_attention_heads": 128,
   "num_experts_per_tok": 8, "num_hidden_layers": 61, "num_key_value_heads": 128, "q_lora_rank": 1536, "qk_nope_head_dim": 128,
   "qk_rope_head_dim": 64, "topk_method": "noaux_tc", "v_head_dim": 128, "tie_word_embeddings": false, "vocab_size": 129280})";
-constexpr std::string_view k_qwen3_30b = R"({"architectures": ["Qwen3MoeForCausalLM"], "attention_bias": false, "decoder_sparse_step": 1,
+constexpr std::string_view k_qwen3_30b =
+    R"({"architectures": ["Qwen3MoeForCausalLM"], "attention_bias": false, "decoder_sparse_step": 1,
   "head_dim": 128, "hidden_size": 2048, "intermediate_size": 6144, "max_position_embeddings": 40960, "mlp_only_layers": [],
   "moe_intermediate_size": 768, "num_attention_heads": 32, "num_experts": 128, "num_experts_per_tok": 8, "num_hidden_layers": 48,
   "num_key_value_heads": 4, "sliding_window": null, "tie_word_embeddings": false, "use_sliding_window": false, "vocab_size": 151936})";
-constexpr std::string_view k_gemma_3_27b = R"({"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {"head_dim": 128,
+constexpr std::string_view k_gemma_3_27b =
+    R"({"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {"head_dim": 128,
   "hidden_size": 5376, "intermediate_size": 21504, "max_position_embeddings": 131072, "num_attention_heads": 32, "num_hidden_layers": 62,
   "num_key_value_heads": 16, "sliding_window": 1024, "vocab_size": 262144}, "vision_config": {"hidden_size": 1152}})";
 constexpr std::string_view k_gpt_oss_20b = R"({"architectures": ["GptOssForCausalLM"], "attention_bias": true, "head_dim": 64,
@@ -72,22 +75,28 @@ constexpr std::string_view k_gpt_oss_20b = R"({"architectures": ["GptOssForCausa
   "sliding_attention", "full_attention"], "max_position_embeddings": 131072, "num_attention_heads": 64, "num_experts_per_tok": 4,
   "num_hidden_layers": 24, "num_key_value_heads": 8, "num_local_experts": 32, "rope_scaling": {"rope_type": "yarn", "factor": 32.0},
   "sliding_window": 128, "tie_word_embeddings": false, "vocab_size": 201088})";
-constexpr std::string_view k_nemotron_nano_9b = R"({"architectures": ["NemotronHForCausalLM"], "attention_bias": false, "conv_kernel": 4,
+constexpr std::string_view k_nemotron_nano_9b =
+    R"({"architectures": ["NemotronHForCausalLM"], "attention_bias": false, "conv_kernel": 4,
   "head_dim": 128, "hidden_size": 4480, "hybrid_override_pattern": "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-",
   "intermediate_size": 15680, "mamba_head_dim": 80, "mamba_num_heads": 128, "max_position_embeddings": 131072, "n_groups": 8,
   "num_attention_heads": 40, "num_hidden_layers": 56, "num_key_value_heads": 8, "ssm_state_size": 128, "tie_word_embeddings": false,
   "vocab_size": 131072})";
-constexpr std::string_view k_mamba_130m = R"({"architectures": ["MambaForCausalLM"], "conv_kernel": 4, "expand": 2, "hidden_size": 768,
+constexpr std::string_view k_mamba_130m =
+    R"({"architectures": ["MambaForCausalLM"], "conv_kernel": 4, "expand": 2, "hidden_size": 768,
   "intermediate_size": 1536, "num_hidden_layers": 24, "state_size": 16, "time_step_rank": 48, "use_conv_bias": true, "vocab_size": 50280})";
 
 }  // namespace
 
 TEST_CASE("published configs become the specs that the catalogue has", "[formats][config]")
 {
-  struct Row { const char* id; std::string_view json; };
-  const auto row = GENERATE(Row{"llama-3.1-8b", k_llama_3_1_8b}, Row{"mixtral-8x7b", k_mixtral}, Row{"deepseek-v3", k_deepseek_v3},
-                            Row{"qwen3-30b-a3b", k_qwen3_30b}, Row{"gemma-3-27b", k_gemma_3_27b}, Row{"gpt-oss-20b", k_gpt_oss_20b},
-                            Row{"nemotron-nano-9b-v2", k_nemotron_nano_9b}, Row{"mamba-130m", k_mamba_130m});
+  struct Row {
+    const char* id;
+    std::string_view json;
+  };
+  const auto row =
+      GENERATE(Row{"llama-3.1-8b", k_llama_3_1_8b}, Row{"mixtral-8x7b", k_mixtral}, Row{"deepseek-v3", k_deepseek_v3},
+               Row{"qwen3-30b-a3b", k_qwen3_30b}, Row{"gemma-3-27b", k_gemma_3_27b}, Row{"gpt-oss-20b", k_gpt_oss_20b},
+               Row{"nemotron-nano-9b-v2", k_nemotron_nano_9b}, Row{"mamba-130m", k_mamba_130m});
   CAPTURE(row.id);
   const auto spec = spec_of(row.json);
   const auto& known = catalogue_spec(row.id);
@@ -145,19 +154,26 @@ TEST_CASE("a config that lacks or contradicts a field is one sentence with its k
   CHECK(problem("{}") == "config.json: field 'architectures' is missing: this is not a model's config.json");
   CHECK(problem("[1]") == "config.json: an object is expected");
   CHECK(problem("{") == "config.json:1:2: a key in quotation marks is expected");
-  CHECK(problem(R"({"architectures": ["NoSuchModel"]})") == "config.json: 'NoSuchModel' has no counterpart in llama.cpp that canirun knows");
+  CHECK(problem(R"({"architectures": ["NoSuchModel"]})") ==
+        "config.json: 'NoSuchModel' has no counterpart in llama.cpp that canirun knows");
   CHECK(without(k_llama_3_1_8b, "hidden_size") == "config.json: field 'hidden_size' is missing");
   CHECK(without(k_llama_3_1_8b, "num_hidden_layers") == "config.json: field 'num_hidden_layers' is missing");
   CHECK(without(k_llama_3_1_8b, "vocab_size") == "config.json: field 'vocab_size' is missing");
   CHECK(without(k_deepseek_v3, "qk_rope_head_dim") == "config.json: field 'qk_rope_head_dim' is missing");
-  CHECK(without(k_llama_3_1_8b, "hidden_size", "\"big\"").find("field 'hidden_size' is not a whole number of at least 0") != std::string::npos);
-  CHECK(without(k_llama_3_1_8b, "hidden_size", "-1").find("field 'hidden_size' is not a whole number of at least 0") != std::string::npos);
+  CHECK(without(k_llama_3_1_8b, "hidden_size", "\"big\"").find("field 'hidden_size' is not a whole number of at least 0") !=
+        std::string::npos);
+  CHECK(without(k_llama_3_1_8b, "hidden_size", "-1").find("field 'hidden_size' is not a whole number of at least 0") !=
+        std::string::npos);
   CHECK(without(k_llama_3_1_8b, "hidden_size", "1e300").find("field 'hidden_size' is not a whole number") != std::string::npos);
   CHECK(without(k_llama_3_1_8b, "num_hidden_layers", "4000000000").find("is more than llama.cpp can run") != std::string::npos);
-  CHECK(without(k_llama_3_1_8b, "num_attention_heads", "33").find("does not divide the width 4096, and 'head_dim' is missing") != std::string::npos);
-  CHECK(without(k_llama_3_1_8b, "num_key_value_heads", "5") == "config.json: n_head_kv: 32 query heads cannot share 5 key heads evenly");
+  CHECK(without(k_llama_3_1_8b, "num_attention_heads", "33").find("does not divide the width 4096, and 'head_dim' is missing") !=
+        std::string::npos);
+  CHECK(without(k_llama_3_1_8b, "num_key_value_heads", "5") ==
+        "config.json: n_head_kv: 32 query heads cannot share 5 key heads evenly");
   CHECK(without(k_mixtral, "num_experts_per_tok", "9") == "config.json: moe.n_expert_used: 9 of 8 experts");
-  CHECK(without(k_gpt_oss_20b, "num_hidden_layers", "25").find("field 'layer_types' has 24 entries for 25 layers") != std::string::npos);
+  CHECK(without(k_gpt_oss_20b, "num_hidden_layers", "25").find("field 'layer_types' has 24 entries for 25 layers") !=
+        std::string::npos);
   CHECK(without(k_nemotron_nano_9b, "num_hidden_layers", "55").find("describes 56 layers, there are 55") != std::string::npos);
-  CHECK(read_config_json("/no/such/config.json").error().message == "cannot read '/no/such/config.json': No such file or directory");
+  CHECK(read_config_json("/no/such/config.json").error().message ==
+        "cannot read '/no/such/config.json': No such file or directory");
 }

@@ -217,7 +217,8 @@ TEST_CASE("a split file is found from any of its parts", "[formats][gguf]")
   CHECK(problem(folder / "m-00001-of-00002.gguf") ==
         "part 2 of 2 is missing: cannot read 'm-00002-of-00002.gguf': Too many levels of symbolic links");
   std::filesystem::remove(folder / "m-00002-of-00002.gguf");
-  CHECK(problem(folder / "m-00001-of-00002.gguf") == "part 2 of 2 is missing: cannot read 'm-00002-of-00002.gguf': No such file or directory");
+  CHECK(problem(folder / "m-00001-of-00002.gguf") ==
+        "part 2 of 2 is missing: cannot read 'm-00002-of-00002.gguf': No such file or directory");
 }
 
 TEST_CASE("a file cut off anywhere is refused in one sentence", "[formats][gguf]")
@@ -299,13 +300,16 @@ TEST_CASE("tensors that cannot be are refused", "[formats][gguf]")
     auto w = tiny_llama(false);
     add(w);
     const auto message = problem(w);
-    return message.substr(message.find(": tensor") == std::string::npos ? message.find(": the") + 2 : message.find(": tensor") + 2);
+    return message.substr(message.find(": tensor") == std::string::npos ? message.find(": the") + 2
+                                                                        : message.find(": tensor") + 2);
   };
-  CHECK(with([](auto& w) { w.tensor("x", {64}, 99, 64); }) == "tensor 'x' has the type 99, which is unknown or was removed from ggml");
+  CHECK(with([](auto& w) { w.tensor("x", {64}, 99, 64); }) ==
+        "tensor 'x' has the type 99, which is unknown or was removed from ggml");
   CHECK(with([](auto& w) { w.tensor("x", {33}, 8, 64); }) == "tensor 'x' has rows of 33 weights, q8_0 needs a multiple of 32");
   CHECK(with([](auto& w) { w.tensor("x", {1, 1, 1, 1, 1}, 0, 4); }) == "tensor 'x' has 5 dimensions, at most 4 are allowed");
-  CHECK(with([](auto& w) { w.tensor("x", {std::uint64_t{1} << 40, std::uint64_t{1} << 40}, 0, 4); }) ==
-        "tensor 'x' has more elements than any machine can hold");
+  CHECK(with([](auto& w) {
+          w.tensor("x", {std::uint64_t{1} << 40, std::uint64_t{1} << 40}, 0, 4);
+        }) == "tensor 'x' has more elements than any machine can hold");
   CHECK(with([](auto& w) {
           w.f32_tensor("x", {64});
           w.tensor("y", {64}, 0, 256, 0);

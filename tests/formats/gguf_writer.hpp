@@ -41,7 +41,7 @@ class GgufWriter {
  public:
   std::uint32_t version = 3;
   bool big_endian = false;
-  std::uint64_t extra_keys = 0;     ///< Claimed beyond those that follow.
+  std::uint64_t extra_keys = 0;  ///< Claimed beyond those that follow.
   std::uint64_t extra_tensors = 0;
 
   template <typename T>

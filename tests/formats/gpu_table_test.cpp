@@ -117,8 +117,9 @@ TEST_CASE("a GPU without memory of its own takes the stated RAM", "[formats][gpu
 {
   CHECK(looked_up("M4 Max 40-core GPU", 128_GiB) == "apple-m4-max-40-core-gpu 1 128");
   CHECK(looked_up("Radeon 890M", 32_GiB) == "radeon-890m-lpddr5x-7500 1 32");
-  CHECK(looked_up("Radeon 890M") == "Radeon 890M (LPDDR5X-7500) shares the machine's memory; state its size as "
-                                    "'Radeon 890M (LPDDR5X-7500):32G' or with --ram");
+  CHECK(looked_up("Radeon 890M") ==
+        "Radeon 890M (LPDDR5X-7500) shares the machine's memory; state its size as "
+        "'Radeon 890M (LPDDR5X-7500):32G' or with --ram");
 }
 
 TEST_CASE("a name that fits no card or several is one sentence with the choices", "[formats][gpus]")
@@ -168,6 +169,7 @@ TEST_CASE("a GPU file that is wrong is one sentence", "[formats][gpus]")
   };
   CHECK(problem(R"({"id": "a", "vram_gib": [-1]})") == "g.json:1:63: 'a': field 'vram_gib': every number must be above 0");
   CHECK(problem(R"({"id": "a"})") == "g.json:1:39: 'a': vram_gib: a card with memory of its own needs at least one size");
-  CHECK(problem(R"({"id": "a", "pci_ids": ["10DE:1"]})") == "g.json:1:62: 'a': field 'pci_ids': '10DE:1' is not a PCI id like 10de:2684");
+  CHECK(problem(R"({"id": "a", "pci_ids": ["10DE:1"]})") ==
+        "g.json:1:62: 'a': field 'pci_ids': '10DE:1' is not a PCI id like 10de:2684");
   CHECK(problem(R"({"id": "a", "vram_gib": [8]}, {"id": "A", "vram_gib": [8]})") == "g.json: two GPUs have the id 'A'");
 }

@@ -43,7 +43,8 @@ bool idle(const ModelSpec& m, const PlannedTensor& t, bool flash_attn)
   if (t.name.starts_with("rope_f") || t.name.starts_with("cls")) return true;  // one of two sets; heads work after this graph
   if (m.arch == "rwkv7") return t.name.starts_with("blk.0.time_mix_v");        // the first layer has no value residual
   const bool reads_another_cache = t.layer + m.n_layer_kv_shared >= m.n_layer;
-  return reads_another_cache && m.n_layer_kv_shared > 0 && (t.name.find("attn_k") != t.name.npos || t.name.find("attn_v") != t.name.npos);
+  return reads_another_cache && m.n_layer_kv_shared > 0 &&
+         (t.name.find("attn_k") != t.name.npos || t.name.find("attn_v") != t.name.npos);
 }
 
 void check_weights_are_used(const ModelSpec& model, const TensorPlan& plan, const Graph& graph, bool flash_attn)

@@ -22,7 +22,8 @@ HardwareProfile full_profile()
   HardwareProfile p;
   p.host = {"Debian GNU/Linux 12", "6.1.0", "x86_64", "docker", true};
   p.cpu = {"EPYC \"Genoa\"", 96, 192, 64, 96, {"avx2", "avx512f"}, 2};
-  p.memory = {Bytes{135'000'000'000}, Bytes{64'000'000'000}, Bytes{60'000'000'001}, Bytes{0}, figure(460.8e9, "B/s", FigureConfidence::measured)};
+  p.memory = {Bytes{135'000'000'000}, Bytes{64'000'000'000}, Bytes{60'000'000'001}, Bytes{0},
+              figure(460.8e9, "B/s", FigureConfidence::measured)};
   Gpu gpu;
   gpu.name = "NVIDIA GeForce RTX 4090";
   gpu.vendor = "NVIDIA";
@@ -77,14 +78,16 @@ TEST_CASE("a profile with every field is the file that the schema is checked wit
 
 TEST_CASE("a profile from a newer program is read without its additions", "[formats][profile]")
 {
-  const auto profile = parse_profile(R"({"schema": "canirun.hardware/1", "future": [1], "cpu": {"model": "x", "stepping": 3}})", "m.json");
+  const auto profile =
+      parse_profile(R"({"schema": "canirun.hardware/1", "future": [1], "cpu": {"model": "x", "stepping": 3}})", "m.json");
   REQUIRE(profile);
   CHECK(profile->cpu.model == "x");
 }
 
 TEST_CASE("a profile that is wrong is one sentence with its field", "[formats][profile]")
 {
-  CHECK(problem("{}") == "m.json:1:1: \"schema\": \"canirun.hardware/1\" is expected; `canirun probe -o FILE` writes such a file");
+  CHECK(problem("{}") ==
+        "m.json:1:1: \"schema\": \"canirun.hardware/1\" is expected; `canirun probe -o FILE` writes such a file");
   CHECK(problem(R"({"schema": "canirun.hardware/1", "memory": {"total_bytes": -5}})") ==
         "m.json:1:60: 'memory': field 'total_bytes': a whole number of at least 0 is expected, this is a number");
   CHECK(problem(R"({"schema": "canirun.hardware/1", "memory": {"total_bytes": 99999999999999999}})") ==
@@ -95,5 +98,6 @@ TEST_CASE("a profile that is wrong is one sentence with its field", "[formats][p
         "m.json:1:80: 'gpus[0]': field 'unit': 'B/s' is expected, not 'GB/s'");
   CHECK(problem(R"({"schema": "canirun.hardware/1", "cpu": {"physical_cores": 0}})") ==
         "m.json:1:60: 'cpu': field 'physical_cores': a count from 1 to 1000000 is expected");
-  CHECK(problem(R"({"schema": "canirun.hardware/1", "gpus": {}})") == "m.json:1:42: field 'gpus': a list is expected, this is an object");
+  CHECK(problem(R"({"schema": "canirun.hardware/1", "gpus": {}})") ==
+        "m.json:1:42: field 'gpus': a list is expected, this is an object");
 }

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (profile.error().message.empty()) __builtin_trap();
     return 0;
   }
-  const auto again = canirun::parse_profile(canirun::to_json(*profile).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), "written");
+  const auto again = canirun::parse_profile(
+      canirun::to_json(*profile).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), "written");
   if (!again) __builtin_trap();
   return 0;
 }

@@ -74,7 +74,11 @@ TEST_CASE("a machine of 64 GPUs has 64 of them, in the order of the bus", "[prob
 {
   json cards = json::array();
   for (int i = 0; i < 64; ++i) {
-    cards.push_back({{"name", "NVIDIA A100-SXM4-80GB"}, {"pci", fmt::format("{:08x}:{:02x}:00", i / 8, i + 1)}, {"device", "20b2"}, {"total_mib", 81920}, {"free_mib", 81000}});
+    cards.push_back({{"name", "NVIDIA A100-SXM4-80GB"},
+                     {"pci", fmt::format("{:08x}:{:02x}:00", i / 8, i + 1)},
+                     {"device", "20b2"},
+                     {"total_mib", 81920},
+                     {"free_mib", 81000}});
   }
   const FixtureMachine machine(json{{"nvml", {{"cards", cards}}}});
   const auto profile = machine.probe().profile;
@@ -89,9 +93,13 @@ TEST_CASE("a machine of 64 GPUs has 64 of them, in the order of the bus", "[prob
 
 TEST_CASE("lines that no child of ours writes are passed over", "[probe][children]")
 {
-  const std::vector<json> lines{json{{"device", "zero"}}, json{{"device", 0}, {"name", 5}, {"pci", "x"}, {"vendor", -1}}, json{{"memory", 0}, {"heap_count", "many"}},
-                                json{{"device", 1}, {"name", "GPU"}, {"type", 2}}, json{{"memory", 1}, {"heap_count", 1}, {"heaps", {{{"size", 1024}}}}},
-                                json{{"memory", 7}, {"heaps", 3}}, json{{"error", 12}}};
+  const std::vector<json> lines{json{{"device", "zero"}},
+                                json{{"device", 0}, {"name", 5}, {"pci", "x"}, {"vendor", -1}},
+                                json{{"memory", 0}, {"heap_count", "many"}},
+                                json{{"device", 1}, {"name", "GPU"}, {"type", 2}},
+                                json{{"memory", 1}, {"heap_count", 1}, {"heaps", {{{"size", 1024}}}}},
+                                json{{"memory", 7}, {"heaps", 3}},
+                                json{{"error", 12}}};
   const auto facts = vulkan_facts(lines);
   REQUIRE(facts.devices.size() == 2);
   CHECK_FALSE(facts.devices[0].name);
@@ -102,10 +110,18 @@ TEST_CASE("lines that no child of ours writes are passed over", "[probe][childre
 
 TEST_CASE("the doctor's report holds no serial number and no host name", "[probe][doctor]")
 {
-  const FixtureMachine machine(json{
-      {"files", {{"proc/self/cgroup", "0::/docker/0123456789abcdef0123456789abcdef\n"}, {"sys/fs/cgroup/docker/0123456789abcdef0123456789abcdef/memory.max", "1073741824\n"},
-                 {"etc/hostname", "secret-host\n"}}},
-      {"nvml", {{"cards", {{{"name", "NVIDIA GeForce RTX 3090"}, {"uuid", "GPU-deadbeef-1234-5678-9abc-def012345678"}, {"pci", "00000000:01:00"}, {"device", "2204"}, {"total_mib", 24576}, {"free_mib", 24000}}}}}}});
+  const FixtureMachine machine(json{{"files",
+                                     {{"proc/self/cgroup", "0::/docker/0123456789abcdef0123456789abcdef\n"},
+                                      {"sys/fs/cgroup/docker/0123456789abcdef0123456789abcdef/memory.max", "1073741824\n"},
+                                      {"etc/hostname", "secret-host\n"}}},
+                                    {"nvml",
+                                     {{"cards",
+                                       {{{"name", "NVIDIA GeForce RTX 3090"},
+                                         {"uuid", "GPU-deadbeef-1234-5678-9abc-def012345678"},
+                                         {"pci", "00000000:01:00"},
+                                         {"device", "2204"},
+                                         {"total_mib", 24576},
+                                         {"free_mib", 24000}}}}}}});
   const auto trace = machine.probe();
   const auto text = doctor_text(trace), document = doctor_json(trace).dump();
 

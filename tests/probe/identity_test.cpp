@@ -10,8 +10,8 @@ TEST_CASE("a PCI address has one spelling whoever writes it", "[probe][identity]
   CHECK(canonical_pci_address("00000000:01:00.0") == "0000:01:00.0");  // NVML
   CHECK(canonical_pci_address("0000:C1:00.0") == "0000:c1:00.0");
   CHECK(canonical_pci_address("01:00.0") == "0000:01:00.0");
-  CHECK(canonical_pci_address("0000000F:01:00.0") == "000f:01:00.0");    // a DGX Spark
-  CHECK(canonical_pci_address("10000:e1:00.0") == "10000:e1:00.0");      // behind Intel's VMD
+  CHECK(canonical_pci_address("0000000F:01:00.0") == "000f:01:00.0");  // a DGX Spark
+  CHECK(canonical_pci_address("10000:e1:00.0") == "10000:e1:00.0");    // behind Intel's VMD
 }
 
 TEST_CASE("a PCI address that no GPU has is no identity", "[probe][identity]")

@@ -29,8 +29,8 @@ FixtureMachine::FixtureMachine(const json& description)
   }
   for (const auto& device : description.value("pci", json::array())) write_pci(device);
   write_memory(description);
-  for (const char* variable : {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB", "CANIRUN_NVML_LIB", "CANIRUN_SYSROOT",
-                               "CUDA_VISIBLE_DEVICES", "VK_LOADER_DRIVERS_DISABLE"}) {
+  for (const char* variable : {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB",
+                               "CANIRUN_NVML_LIB", "CANIRUN_SYSROOT", "CUDA_VISIBLE_DEVICES", "VK_LOADER_DRIVERS_DISABLE"}) {
     set(variable, "");
   }
   write_drivers(description);
@@ -80,11 +80,14 @@ void FixtureMachine::write_pci(const json& device) const
   write(base + "class", "0x" + device.value("class", "0300") + "00\n");
   if (device.contains("bar_mib")) {
     const auto size = device["bar_mib"].get<std::uint64_t>() << 20U;
-    write(base + "resource", fmt::format("0x{:016x} 0x{:016x} 0x{:016x}\n0x0 0x0 0x0\n", 1ULL << 40U, (1ULL << 40U) + size - 1, 0x14220cU));
+    write(base + "resource",
+          fmt::format("0x{:016x} 0x{:016x} 0x{:016x}\n0x0 0x0 0x0\n", 1ULL << 40U, (1ULL << 40U) + size - 1, 0x14220cU));
   }
   const auto all_files = device.value("files", json::object());
   for (const auto& [file, content] : all_files.items()) write(base + file, content.get<std::string>() + "\n");
-  const auto link = [&](const std::string& name, const std::string& target) { fs::create_symlink(target, folder_ / "root" / (base + name)); };
+  const auto link = [&](const std::string& name, const std::string& target) {
+    fs::create_symlink(target, folder_ / "root" / (base + name));
+  };
   if (device.contains("driver")) link("driver", "../../../bus/pci/drivers/" + device["driver"].get<std::string>());
   const auto all_links = device.value("links", json::object());
   for (const auto& [name, target] : all_links.items()) link(name, target.get<std::string>());
@@ -97,7 +100,8 @@ void FixtureMachine::write_memory(const json& description) const
   const auto kib = [](double gib) { return static_cast<std::uint64_t>(gib * 1048576.0); };
   const double total = description["ram_gib"].get<double>();
   const double available = description.value("available_gib", total);
-  write("proc/meminfo", fmt::format("MemTotal: {} kB\nMemFree: {} kB\nMemAvailable: {} kB\nSwapFree: 0 kB\n", kib(total), kib(available / 2), kib(available)));
+  write("proc/meminfo", fmt::format("MemTotal: {} kB\nMemFree: {} kB\nMemAvailable: {} kB\nSwapFree: 0 kB\n", kib(total),
+                                    kib(available / 2), kib(available)));
 }
 
 /// "vulkan" is a list of drivers ({"name", "mode", "devices"}), "nvml" what the library answers.
@@ -110,7 +114,9 @@ void FixtureMachine::write_drivers(const json& description)
     write(folder + "/devices.json", driver.dump());
     fs::copy_file(CANIRUN_MOCK_ICD, folder_ / folder / "libmock.so");
     const auto manifest = folder + "/" + driver.value("name", "mock") + "_icd.json";
-    write(manifest, json{{"file_format_version", "1.0.0"}, {"ICD", {{"library_path", (folder_ / folder / "libmock.so").string()}, {"api_version", "1.3.0"}}}}.dump());
+    write(manifest, json{{"file_format_version", "1.0.0"},
+                         {"ICD", {{"library_path", (folder_ / folder / "libmock.so").string()}, {"api_version", "1.3.0"}}}}
+                        .dump());
     manifests += (manifests.empty() ? "" : ":") + (folder_ / manifest).string();
   }
   const bool has_nvml = description.contains("nvml");

@@ -89,7 +89,8 @@ TEST_CASE("a broken cache is passed over", "[probe][measure]")
 {
   const Folder folder;
   const auto file = (folder.path / "measured.json").string();
-  for (const char* text : {"", "{", "[]", "null", R"({"schema": 1})", R"({"schema":"canirun.measured/1","key":"x","ram":"fast"})"}) {
+  for (const char* text :
+       {"", "{", "[]", "null", R"({"schema": 1})", R"({"schema":"canirun.measured/1","key":"x","ram":"fast"})"}) {
     std::ofstream(file) << text;
     auto profile = machine();
     CHECK_FALSE(recall_measurements(profile, file));
@@ -101,8 +102,13 @@ TEST_CASE("a broken cache is passed over", "[probe][measure]")
 
 TEST_CASE("a measured copy wins over the clocks, which stay beside it", "[probe][measure][merge]")
 {
-  DeviceFacts nvml{.source = "nvml", .pci_address = "0000:01:00.0", .bandwidth = 1008e9, .bandwidth_source = "nvml:2*clock*width"};
-  DeviceFacts vulkan{.source = "vulkan", .pci_address = "0000:01:00.0", .bandwidth = 910e9, .bandwidth_measured = true, .bandwidth_source = "measured:vkCmdCopyBuffer"};
+  DeviceFacts nvml{
+      .source = "nvml", .pci_address = "0000:01:00.0", .bandwidth = 1008e9, .bandwidth_source = "nvml:2*clock*width"};
+  DeviceFacts vulkan{.source = "vulkan",
+                     .pci_address = "0000:01:00.0",
+                     .bandwidth = 910e9,
+                     .bandwidth_measured = true,
+                     .bandwidth_source = "measured:vkCmdCopyBuffer"};
   const std::vector<Facts> facts{{.source = "nvml", .devices = {nvml}}, {.source = "vulkan", .devices = {vulkan}}};
   const auto profile = merge(facts);
   REQUIRE(profile.gpus.size() == 1);
@@ -120,7 +126,8 @@ TEST_CASE("copies are measured by a real driver", "[probe][measure]")
     WARN("lavapipe is not installed (mesa-vulkan-drivers): copies were not measured");
     return;
   }
-  auto child = ChildProcess::start("vulkan-measure-software", child_environment({"VK_DRIVER_FILES=" + *lavapipe, "VK_ICD_FILENAMES=" + *lavapipe}));
+  auto child = ChildProcess::start("vulkan-measure-software",
+                                   child_environment({"VK_DRIVER_FILES=" + *lavapipe, "VK_ICD_FILENAMES=" + *lavapipe}));
   REQUIRE(child);
   ChildProcess* all[] = {&*child};
   ChildProcess::collect(all, Clock::now() + std::chrono::seconds(60));

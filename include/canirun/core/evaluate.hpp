@@ -15,9 +15,9 @@ struct Question {
   Workload workload;
   PlacementRequest placement;
   BudgetKind budget = BudgetKind::capacity;
-  std::optional<Bytes> reserve;           ///< Instead of the default reserve, on every device.
-  std::vector<FileType> quants;           ///< Empty = the default list and the model's native type.
-  bool best_only = false;                 ///< Keep only the best row (`--all`).
+  std::optional<Bytes> reserve;  ///< Instead of the default reserve, on every device.
+  std::vector<FileType> quants;  ///< Empty = the default list and the model's native type.
+  bool best_only = false;        ///< Keep only the best row (`--all`).
 };
 
 /// What is known of a model apart from its shapes: goes into the report as it is.

@@ -44,14 +44,14 @@ struct Gpu {
   std::optional<std::string> driver;
   std::vector<std::string> backends;  ///< "cuda", "vulkan", "rocm", "metal".
   bool unified_memory = false;
-  std::string architecture;           ///< "Ampere", "RDNA3", "Apple silicon"; empty = unknown. Decides how fast it computes.
+  std::string architecture;  ///< "Ampere", "RDNA3", "Apple silicon"; empty = unknown. Decides how fast it computes.
   OptionalFigure memory_total;
-  OptionalFigure memory_reserved;     ///< What the driver keeps for itself (NVML); part of memory_total.
-  OptionalFigure memory_dedicated;    ///< Unified: firmware's carve-out, part of memory_total that the RAM's total lacks.
+  OptionalFigure memory_reserved;   ///< What the driver keeps for itself (NVML); part of memory_total.
+  OptionalFigure memory_dedicated;  ///< Unified: firmware's carve-out, part of memory_total that the RAM's total lacks.
   OptionalFigure memory_free;
   OptionalFigure bandwidth;
-  OptionalFigure fp16_tflops;         ///< unit "TFLOP/s", dense.
-  OptionalFigure fp32_tflops;         ///< unit "TFLOP/s"; what counts where fp16 has no full rate (Pascal).
+  OptionalFigure fp16_tflops;           ///< unit "TFLOP/s", dense.
+  OptionalFigure fp32_tflops;           ///< unit "TFLOP/s"; what counts where fp16 has no full rate (Pascal).
   std::optional<std::string> table_id;  ///< Entry of data/gpus.json that fills what no source reported.
   /// A card of the table (--gpu): its nominal size counts whole, no driver's reserve is taken off.
   bool from_table = false;

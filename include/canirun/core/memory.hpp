@@ -22,12 +22,16 @@ struct MemoryParts {
   Bytes projector;
   Bytes runtime_overhead;  ///< Backend context, process: in none of llama.cpp's figures.
 
-  constexpr Bytes total() const {
-    return weights + kv_cache + recurrent_state + compute + output + projector + runtime_overhead;
-  }
-  constexpr MemoryParts& operator+=(const MemoryParts& b) {
-    weights += b.weights; kv_cache += b.kv_cache; recurrent_state += b.recurrent_state; compute += b.compute;
-    output += b.output; projector += b.projector; runtime_overhead += b.runtime_overhead;
+  constexpr Bytes total() const { return weights + kv_cache + recurrent_state + compute + output + projector + runtime_overhead; }
+  constexpr MemoryParts& operator+=(const MemoryParts& b)
+  {
+    weights += b.weights;
+    kv_cache += b.kv_cache;
+    recurrent_state += b.recurrent_state;
+    compute += b.compute;
+    output += b.output;
+    projector += b.projector;
+    runtime_overhead += b.runtime_overhead;
     return *this;
   }
   friend constexpr bool operator==(const MemoryParts&, const MemoryParts&) = default;
@@ -36,14 +40,15 @@ struct MemoryParts {
 struct MemoryEstimate {
   std::vector<MemoryParts> gpus;  ///< One for each of Placement::gpus.
   MemoryParts host;
-  bool flash_attn = true;         ///< What "auto" became.
-  bool compute_known = true;      ///< false: the family has no graph here; compute is null in the report.
+  bool flash_attn = true;     ///< What "auto" became.
+  bool compute_known = true;  ///< false: the family has no graph here; compute is null in the report.
 
   MemoryParts total() const;
 };
 
 /// Memory of one run. Pure; never fails: a plan that exists can be placed anywhere, fitting is the caller's question.
 /// Reusable between calls for the same model: what does not depend on file type is computed once (see MemoryModel).
-MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement);
+MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+                               const Placement& placement);
 
 }  // namespace canirun

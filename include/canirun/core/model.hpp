@@ -19,7 +19,7 @@ template <typename T>
 class PerLayer {
  public:
   PerLayer() = default;
-  PerLayer(T all) : all_(all) {}  // NOLINT: a plain number is the common case
+  PerLayer(T all) : all_(all) {}                             // NOLINT: a plain number is the common case
   PerLayer(std::vector<T> each) : each_(std::move(each)) {}  // NOLINT
 
   /// The value of layer `il`; past the end of an array, the scalar (0 by default).
@@ -59,17 +59,17 @@ struct MoeSpec {
   std::uint32_t n_expert = 0;
   std::uint32_t n_expert_used = 0;
   std::uint32_t n_expert_shared = 0;
-  std::uint32_t n_expert_zero = 0;   ///< Experts without weights (LongCat).
-  std::uint32_t n_ff_expert = 0;     ///< Width of one expert.
-  std::uint32_t n_ff_shared = 0;     ///< Total width of the shared experts; 0 = none.
-  std::uint32_t n_ff_chunk = 0;      ///< Width of chunk experts (GroveMoE).
-  std::uint32_t n_group_experts = 0; ///< Experts that share a chunk expert (GroveMoE; GGUF experts_per_group).
+  std::uint32_t n_expert_zero = 0;    ///< Experts without weights (LongCat).
+  std::uint32_t n_ff_expert = 0;      ///< Width of one expert.
+  std::uint32_t n_ff_shared = 0;      ///< Total width of the shared experts; 0 = none.
+  std::uint32_t n_ff_chunk = 0;       ///< Width of chunk experts (GroveMoE).
+  std::uint32_t n_group_experts = 0;  ///< Experts that share a chunk expert (GroveMoE; GGUF experts_per_group).
   std::uint32_t n_layer_dense_lead = 0;
   std::vector<std::uint32_t> dense_layers;
-  std::uint32_t expert_latent = 0;   ///< Experts work at this width instead of n_embd (Nemotron-3); 0 = n_embd.
+  std::uint32_t expert_latent = 0;  ///< Experts work at this width instead of n_embd (Nemotron-3); 0 = n_embd.
   bool latent_norm = false;
-  bool router_bias = false;          ///< exp_probs_b: a selection bias, one number an expert.
-  bool shared_gate = false;          ///< ffn_gate_inp_shexp (Qwen MoE).
+  bool router_bias = false;  ///< exp_probs_b: a selection bias, one number an expert.
+  bool shared_gate = false;  ///< ffn_gate_inp_shexp (Qwen MoE).
   bool gated = true;
   bool expert_bias = false;
 };
@@ -102,12 +102,12 @@ struct SsmSpec {
   std::uint32_t d_conv = 0;
   std::uint32_t d_inner = 0;
   std::uint32_t d_state = 0;
-  std::uint32_t n_group = 0;     ///< gated_delta: number of key heads.
-  std::uint32_t dt_rank = 0;     ///< mamba2, gated_delta: number of (value) heads, as llama.cpp stores it.
-  std::uint32_t head_dim = 0;    ///< Width of a head of linear attention (kda, rwkv: wkv head size).
+  std::uint32_t n_group = 0;   ///< gated_delta: number of key heads.
+  std::uint32_t dt_rank = 0;   ///< mamba2, gated_delta: number of (value) heads, as llama.cpp stores it.
+  std::uint32_t head_dim = 0;  ///< Width of a head of linear attention (kda, rwkv: wkv head size).
   bool dt_b_c_norm = false;
   bool conv_bias = false;
-  bool norm = true;              ///< Falcon-H1 small models have no gated norm.
+  bool norm = true;  ///< Falcon-H1 small models have no gated norm.
   bool full_rank_gate = false;
   // RWKV low-rank widths (GGUF attention.*_lora_rank, rwkv.*).
   std::uint32_t token_shift_count = 2;  ///< RWKV: 1 in the hybrids made of Qwen (rwkv6qwen2, arwkv7).
@@ -116,7 +116,7 @@ struct SsmSpec {
 
 /// Gemma 3n/4 per-layer embeddings and other parts few families have.
 struct PerLayerEmbedding {
-  std::uint32_t n_embd = 0;   ///< Width per layer; 0 = none.
+  std::uint32_t n_embd = 0;  ///< Width per layer; 0 = none.
   std::uint32_t n_vocab = 0;
 };
 
@@ -164,8 +164,8 @@ struct ModelSpec {
   std::uint32_t head_dim_v = 0;
   std::uint32_t head_dim_k_swa = 0;  ///< Of sliding layers where they differ (Gemma 4); else equal to head_dim_k.
   std::uint32_t head_dim_v_swa = 0;
-  std::uint32_t n_rot = 0;          ///< Rotated part of a head; equal to head_dim_k unless the file says otherwise.
-  std::uint32_t n_rot_swa = 0;      ///< Of sliding layers.
+  std::uint32_t n_rot = 0;      ///< Rotated part of a head; equal to head_dim_k unless the file says otherwise.
+  std::uint32_t n_rot_swa = 0;  ///< Of sliding layers.
 
   bool tied_embeddings = false;  ///< No output.weight: the token embedding serves.
   bool causal = true;
@@ -174,19 +174,19 @@ struct ModelSpec {
   bool ffn_bias = false;
   bool norm_bias = false;
   bool lm_head_bias = false;
-  bool rope_freqs = false;       ///< A rope_freqs (or rope_factors) tensor is in the file.
+  bool rope_freqs = false;  ///< A rope_freqs (or rope_factors) tensor is in the file.
   std::uint32_t norms_per_layer = 2;
   bool parallel_residual = false;
   std::uint32_t n_layer_kv_shared = 0;  ///< The last layers that use an earlier layer's cache.
   bool k_eq_v = false;                  ///< Gemma 4: global layers have no V projection.
   std::uint32_t n_pos_emb = 0;          ///< Rows of a learned position table; 0 = none.
   std::uint32_t n_token_types = 0;
-  bool pooler = false;                  ///< BERT: the published weights have a pooler, which GGUF files leave out.
-  std::uint32_t n_cls_out = 0;          ///< Outputs of a classification head (rerankers); 0 = none.
-  std::uint32_t n_embd_out = 0;         ///< Width of the embedding output where it differs from n_embd; 0 = n_embd.
-  std::uint32_t n_layer_dec = 0;        ///< Decoder blocks of an encoder-decoder model (T5); 0 = as many as n_layer.
-  std::uint32_t n_rel_attn_buckets = 0; ///< Relative attention biases (T5).
-  std::uint32_t n_deepstack_layers = 0; ///< Layers that take extra vision embeddings (Qwen3-VL): the input is that much wider.
+  bool pooler = false;                    ///< BERT: the published weights have a pooler, which GGUF files leave out.
+  std::uint32_t n_cls_out = 0;            ///< Outputs of a classification head (rerankers); 0 = none.
+  std::uint32_t n_embd_out = 0;           ///< Width of the embedding output where it differs from n_embd; 0 = n_embd.
+  std::uint32_t n_layer_dec = 0;          ///< Decoder blocks of an encoder-decoder model (T5); 0 = as many as n_layer.
+  std::uint32_t n_rel_attn_buckets = 0;   ///< Relative attention biases (T5).
+  std::uint32_t n_deepstack_layers = 0;   ///< Layers that take extra vision embeddings (Qwen3-VL): the input is that much wider.
   std::uint32_t attn_res_block_size = 0;  ///< Kimi K3: blocks of the attention residual; 0 = none.
   std::vector<std::uint32_t> recurrent_layers;
   std::vector<std::uint32_t> cross_attn_layers;
@@ -200,7 +200,7 @@ struct ModelSpec {
   std::optional<DeepSeek4Spec> dsv4;
   std::optional<SparseAttentionSpec> sparse;
 
-  std::uint64_t n_params = 0;         ///< Of the catalogue or the file; checked against the plan by a test.
+  std::uint64_t n_params = 0;  ///< Of the catalogue or the file; checked against the plan by a test.
   std::uint64_t n_params_active = 0;
   std::uint64_t n_params_mmproj = 0;
   std::uint64_t n_params_mtp = 0;
@@ -208,8 +208,8 @@ struct ModelSpec {
 
   /// From a GGUF: its own tensor table decides which optional weights exist, and their types. Empty for a catalogue entry.
   std::vector<FileTensor> tensors;
-  std::optional<FileType> file_type;   ///< From a GGUF.
-  std::uint64_t file_bytes = 0;        ///< From a GGUF: size of all its parts on disk.
+  std::optional<FileType> file_type;  ///< From a GGUF.
+  std::uint64_t file_bytes = 0;       ///< From a GGUF: size of all its parts on disk.
 
   /// Width of one cached head of layer `il` (llama-hparams.cpp: n_embd_head_k, n_embd_head_v); of MLA the latent.
   std::uint64_t head_k(std::size_t il) const;

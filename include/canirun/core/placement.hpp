@@ -35,10 +35,10 @@ struct Placement {
   std::uint32_t n_gpu_layers = 0;  ///< -ngl: up to n_layer + 1, which includes the output layer.
   std::uint32_t n_layers = 0;
   std::uint32_t n_cpu_moe = 0;
-  Backend backend = Backend::cpu;          ///< Of the GPUs used; cpu when there is none.
-  std::vector<std::size_t> gpus;           ///< Indices into HardwareProfile::gpus of those used, in llama.cpp's order.
-  std::vector<double> split;               ///< Share of each of `gpus`, sum 1.
-  bool output_layer_last = false;          ///< As older releases place layers (RuntimeRules).
+  Backend backend = Backend::cpu;  ///< Of the GPUs used; cpu when there is none.
+  std::vector<std::size_t> gpus;   ///< Indices into HardwareProfile::gpus of those used, in llama.cpp's order.
+  std::vector<double> split;       ///< Share of each of `gpus`, sum 1.
+  bool output_layer_last = false;  ///< As older releases place layers (RuntimeRules).
 
   /// Index into `gpus` that holds layer `il` (il == n_layer_all is the output layer), or nothing for the host.
   /// Source: llama-model.cpp load_tensors: i_gpu_start = max(n_layer_all + 1 − n_gpu_layers, 0); before 2025-12

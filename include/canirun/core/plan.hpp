@@ -20,18 +20,18 @@ struct Requirement {
 
 /// A card that may be bought or rented, at one memory size.
 struct PlanCard {
-  std::string id;    ///< Of the GPU table.
+  std::string id;  ///< Of the GPU table.
   std::string name;
   Gpu gpu;
 };
 
 /// A machine that meets the requirement: `count` equal cards, or a unified machine, or CPU only (`count` 0).
 struct PlannedMachine {
-  std::string name;         ///< "2 × GeForce RTX 3090", "Apple M4 Pro, 48 GiB", "CPU".
+  std::string name;  ///< "2 × GeForce RTX 3090", "Apple M4 Pro, 48 GiB", "CPU".
   std::string card_id;
   std::uint32_t count = 0;
-  Bytes vram;               ///< Of all its cards together.
-  HardwareProfile hardware; ///< Graded by `evaluate`, it meets the requirement.
+  Bytes vram;                ///< Of all its cards together.
+  HardwareProfile hardware;  ///< Graded by `evaluate`, it meets the requirement.
   FileType quant = FileType::Q4_K_M;
   Grade grade;
   double headroom = 0;
@@ -40,9 +40,9 @@ struct PlannedMachine {
 
 /// The least of each resource, the others being plentiful. Nothing where no amount is enough.
 struct LeastHardware {
-  std::optional<Bytes> vram;              ///< On one card that holds everything.
-  std::optional<Bytes> ram;               ///< Without a GPU.
-  std::optional<double> bandwidth;        ///< B/s of that card, for the speed that is asked.
+  std::optional<Bytes> vram;        ///< On one card that holds everything.
+  std::optional<Bytes> ram;         ///< Without a GPU.
+  std::optional<double> bandwidth;  ///< B/s of that card, for the speed that is asked.
 };
 
 struct HardwarePlan {
@@ -63,8 +63,8 @@ std::optional<Goal> parse_goal(std::string_view text);
 /// Settings for this machine, found by search.
 struct Settings {
   FileType quant = FileType::Q4_K_M;
-  Workload workload;     ///< n_ctx, cache types, n_seq_max.
-  QuantReport row;       ///< As `evaluate` grades it.
+  Workload workload;  ///< n_ctx, cache types, n_seq_max.
+  QuantReport row;    ///< As `evaluate` grades it.
 };
 
 /// The best settings under a goal that reach the requirement: the most bits (quality), the fastest with at least Q4_K_S's bits

@@ -15,10 +15,10 @@ struct Recommendation {
 };
 
 struct RecommendOptions {
-  std::string task;                  ///< Only models with this task; empty = all.
+  std::string task;  ///< Only models with this task; empty = all.
   std::size_t limit = 10;
-  std::size_t per_family = 2;        ///< At most so many of a family, so that the list shows choices.
-  Letter least = Letter::D;          ///< Worse grades are left out.
+  std::size_t per_family = 2;  ///< At most so many of a family, so that the list shows choices.
+  Letter least = Letter::D;    ///< Worse grades are left out.
 };
 
 /// The ranked list (docs/grading.md, "Recommendation"): better grades first, within a grade the larger model, then the newer one,

@@ -28,7 +28,10 @@ struct DeviceReport {
   std::string name;
   MemoryParts parts;
   Bytes budget;
-  std::int64_t headroom_bytes() const { return static_cast<std::int64_t>(budget.count) - static_cast<std::int64_t>(parts.total().count); }
+  std::int64_t headroom_bytes() const
+  {
+    return static_cast<std::int64_t>(budget.count) - static_cast<std::int64_t>(parts.total().count);
+  }
 };
 
 /// One row: a model at one quantisation, placed, timed and graded.
@@ -37,35 +40,35 @@ struct QuantReport {
   std::optional<std::string> quant_label;  ///< For a file of an unknown mix: what to print instead.
   Grade grade;
   bool fits = false;
-  Bytes file_bytes;                        ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
+  Bytes file_bytes;  ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
   BitsPerWeight bits_per_weight;
   Placement placement;
   bool flash_attn = true;
   bool compute_known = true;
-  MemoryParts memory;                      ///< Σ devices.
+  MemoryParts memory;  ///< Σ devices.
   std::vector<DeviceReport> devices;
   SpeedEstimate speed;
-  std::optional<std::uint32_t> max_ctx;    ///< Largest context that fits with this placement; at most the trained one.
-  std::string command;                     ///< A llama.cpp command line that runs it.
+  std::optional<std::uint32_t> max_ctx;  ///< Largest context that fits with this placement; at most the trained one.
+  std::string command;                   ///< A llama.cpp command line that runs it.
   std::vector<std::string> notes;
 };
 
 struct ModelReport {
   std::string id;
   std::string name;
-  std::string source;                      ///< "catalogue" or the path of a file.
+  std::string source;  ///< "catalogue" or the path of a file.
   ModelKind kind = ModelKind::text;
   std::vector<std::string> tasks;
   std::uint64_t n_params = 0;
   std::uint64_t n_params_active = 0;
   std::uint32_t n_ctx_train = 0;
-  std::uint32_t n_ctx = 0;                 ///< The context that was graded.
+  std::uint32_t n_ctx = 0;  ///< The context that was graded.
   std::string release;
   std::string license;
   std::string provider;
   std::string family;
-  std::optional<Letter> grade;             ///< Nothing: no tensor plan for this family.
-  std::optional<std::size_t> best;         ///< Index into `quants` of the best one.
+  std::optional<Letter> grade;      ///< Nothing: no tensor plan for this family.
+  std::optional<std::size_t> best;  ///< Index into `quants` of the best one.
   std::vector<QuantReport> quants;
   std::vector<std::string> notes;
 };

@@ -24,7 +24,8 @@ template <typename T>
 using Result = tl::expected<T, Error>;
 
 /// `return fail(ErrorKind::parse, "…");` in a function that returns a `Result`.
-inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) {
+inline tl::unexpected<Error> fail(ErrorKind kind, std::string message)
+{
   return tl::unexpected<Error>(Error{kind, std::move(message)});
 }
 

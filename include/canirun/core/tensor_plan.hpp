@@ -22,16 +22,16 @@ namespace canirun {
 enum class TensorPlace : std::uint8_t { input, repeating, output };
 
 struct PlannedTensor {
-  std::string name;                        ///< "blk.3.attn_q.weight".
+  std::string name;  ///< "blk.3.attn_q.weight".
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   TensorType type = TensorType::f32;
   TensorPlace place = TensorPlace::repeating;
-  std::uint32_t layer = 0;                 ///< Of a repeating tensor.
-  bool expert = false;                     ///< A stack of experts (`*_exps`): what --cpu-moe keeps in RAM.
-  bool loaded = true;                      ///< false: in the file, skipped at load (MTP blocks).
-  bool duplicated_output = false;          ///< A token embedding that also serves as the output matrix.
-  bool every_layer = false;                ///< Rope factors: stored once on each device that has layers (TENSOR_DUPLICATED).
-  bool lazy = false;                       ///< per_layer_token_embd: plain CPU memory, apart from the pinned buffer.
+  std::uint32_t layer = 0;         ///< Of a repeating tensor.
+  bool expert = false;             ///< A stack of experts (`*_exps`): what --cpu-moe keeps in RAM.
+  bool loaded = true;              ///< false: in the file, skipped at load (MTP blocks).
+  bool duplicated_output = false;  ///< A token embedding that also serves as the output matrix.
+  bool every_layer = false;        ///< Rope factors: stored once on each device that has layers (TENSOR_DUPLICATED).
+  bool lazy = false;               ///< per_layer_token_embd: plain CPU memory, apart from the pinned buffer.
 
   std::uint64_t n_elements() const { return ne[0] * ne[1] * ne[2] * ne[3]; }
   Bytes bytes() const { return {ne[1] * ne[2] * ne[3] * row_size(type, ne[0]).count}; }
@@ -43,8 +43,8 @@ struct TensorPlan {
   /// Empty where no graph can be built: an architecture without one, or a file that lacks a tensor.
   std::vector<std::int32_t> slots;
 
-  Bytes total_bytes() const;        ///< Σ bytes of all tensors, as llama-quantize prints it.
-  std::uint64_t n_params() const;   ///< Σ elements.
+  Bytes total_bytes() const;       ///< Σ bytes of all tensors, as llama-quantize prints it.
+  std::uint64_t n_params() const;  ///< Σ elements.
   BitsPerWeight bits_per_weight() const;
 };
 

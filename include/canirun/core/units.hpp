@@ -16,7 +16,8 @@ struct Bytes {
   friend constexpr auto operator<=>(Bytes, Bytes) = default;
   friend constexpr Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
   friend constexpr Bytes operator*(std::uint64_t n, Bytes b) { return {n * b.count}; }
-  constexpr Bytes& operator+=(Bytes b) {
+  constexpr Bytes& operator+=(Bytes b)
+  {
     count += b.count;
     return *this;
   }
@@ -26,9 +27,7 @@ struct Bytes {
 constexpr Bytes saturating_sub(Bytes a, Bytes b) { return {a > b ? a.count - b.count : 0}; }
 
 /// The least multiple of `alignment` that is at least `b`; `alignment` ≥ 1.
-constexpr Bytes align_up(Bytes b, std::uint64_t alignment) {
-  return {(b.count + alignment - 1) / alignment * alignment};
-}
+constexpr Bytes align_up(Bytes b, std::uint64_t alignment) { return {(b.count + alignment - 1) / alignment * alignment}; }
 
 /// Binary gibibytes (2^30 bytes), for display and thresholds only; it has no arithmetic.
 struct GiB {

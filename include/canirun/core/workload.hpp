@@ -34,13 +34,13 @@ struct Workload {
 
 /// The same after llama.cpp's clamping and padding (llama-context.cpp: llama_context::llama_context).
 struct RunShape {
-  std::uint32_t n_ctx = 0;       ///< Padded to 256; for separate streams n_ctx_seq · n_seq_max.
-  std::uint32_t n_ctx_seq = 0;   ///< Cells of one stream.
-  std::uint32_t n_stream = 1;    ///< 1 if kv_unified, else n_seq_max.
+  std::uint32_t n_ctx = 0;      ///< Padded to 256; for separate streams n_ctx_seq · n_seq_max.
+  std::uint32_t n_ctx_seq = 0;  ///< Cells of one stream.
+  std::uint32_t n_stream = 1;   ///< 1 if kv_unified, else n_seq_max.
   std::uint32_t n_seq_max = 1;
   std::uint32_t n_batch = 0;
   std::uint32_t n_ubatch = 0;
-  std::uint32_t n_outputs = 0;   ///< Rows of logits in one micro-batch of the reserve graph.
+  std::uint32_t n_outputs = 0;  ///< Rows of logits in one micro-batch of the reserve graph.
 };
 RunShape resolve(const Workload& workload, const ModelSpec& model);
 

@@ -33,8 +33,8 @@ struct Component {
 /// The latent space that a denoiser works in.
 struct Latent {
   std::uint32_t channels = 0;
-  std::uint32_t downscale = 0;               ///< Pixels per latent, each way.
-  std::uint32_t temporal = 1;                ///< Frames per latent frame.
+  std::uint32_t downscale = 0;                  ///< Pixels per latent, each way.
+  std::uint32_t temporal = 1;                   ///< Frames per latent frame.
   std::array<std::uint32_t, 3> patch{1, 1, 1};  ///< Latents per token: frames, height, width.
 };
 
@@ -51,16 +51,16 @@ struct CatalogueEntry {
   ModelSpec spec;
   ModelFacts facts;
   std::vector<std::string> aliases;
-  std::vector<std::string> input;      ///< "text", "image", "audio", "video".
+  std::vector<std::string> input;  ///< "text", "image", "audio", "video".
   std::string hf_repo;
   std::string ollama;
-  std::string supersedes;              ///< Id of the version before it, of the same family and size.
+  std::string supersedes;  ///< Id of the version before it, of the same family and size.
   Confidence confidence = Confidence::exact;
   std::vector<std::string> sources;
   std::string notes;
-  std::string checked;                 ///< Date of the last comparison with its sources, YYYY-MM-DD.
+  std::string checked;  ///< Date of the last comparison with its sources, YYYY-MM-DD.
 
-  std::vector<Component> components;   ///< Of image, video and audio models.
+  std::vector<Component> components;  ///< Of image, video and audio models.
   std::optional<Latent> latent;
   std::array<std::uint32_t, 2> native_resolution{0, 0};  ///< Width, height; 0 = none.
   std::optional<WhisperSpec> whisper;

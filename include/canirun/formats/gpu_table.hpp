@@ -31,20 +31,20 @@ struct GpuEntry {
   std::string fp16_basis;
   std::optional<double> tdp_w;
   bool unified = false;
-  std::uint32_t dies = 1;             ///< A board of several GPUs: sizes and rates are the board's, programs see the dies.
+  std::uint32_t dies = 1;  ///< A board of several GPUs: sizes and rates are the board's, programs see the dies.
   std::vector<std::string> pci_ids;
   std::string compute_capability;  ///< NVIDIA.
   std::string gfx_target;          ///< AMD.
   std::vector<std::string> aliases;
-  std::string confidence;          ///< "cross-checked", "single-source" or "recalled".
+  std::string confidence;  ///< "cross-checked", "single-source" or "recalled".
   std::vector<std::string> sources;
   std::vector<std::string> disagreement;  ///< What other tables say.
   std::string notes;
 };
 
 struct GpuMatch {
-  std::vector<Gpu> gpus;            ///< As many as "2x NAME" says.
-  std::vector<std::string> notes;   ///< "smallest of 3 versions taken".
+  std::vector<Gpu> gpus;           ///< As many as "2x NAME" says.
+  std::vector<std::string> notes;  ///< "smallest of 3 versions taken".
 };
 
 class GpuTable {

@@ -21,7 +21,7 @@ struct RenderOptions {
   bool quiet = false;
   bool machine_answer = false;  ///< No MODEL was named: the ranked list of this machine.
   std::uint32_t width = 80;
-  std::uint32_t limit = 0;      ///< Rows of a ranked list; 0 = all.
+  std::uint32_t limit = 0;  ///< Rows of a ranked list; 0 = all.
 };
 
 class Renderer {

@@ -57,10 +57,7 @@ CacheInput Builder::cache_input(bool swa, bool with_v, bool rotated)
   return in;
 }
 
-AttentionInput Builder::attn_inp_kv()
-{
-  return {.kind = AttentionKind::kv, .base = cache_input(false, true, true), .swa = {}};
-}
+AttentionInput Builder::attn_inp_kv() { return {.kind = AttentionKind::kv, .base = cache_input(false, true, true), .swa = {}}; }
 
 AttentionInput Builder::attn_inp_kv_iswa()
 {

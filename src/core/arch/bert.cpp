@@ -24,7 +24,8 @@ void declare_head(Builder& b, std::uint64_t n_hidden)
 }
 
 /// A pre-norm encoder: eurobert.cpp, neo-bert.cpp.
-void pre_norm_encoder(Builder& b, const AttentionOptions& attn_options, const FeedForwardOptions& ffn, std::string_view final_norm)
+void pre_norm_encoder(Builder& b, const AttentionOptions& attn_options, const FeedForwardOptions& ffn,
+                      std::string_view final_norm)
 {
   const auto& m = b.model();
   auto x = b.inp_embd();
@@ -69,7 +70,8 @@ void build_bert(Builder& b)
   ffn.norm_weights = false;
   if (m.arch == "nomic-bert") ffn = {};
   if (jina_2) ffn = {.act = m.ffn_gated ? Act::geglu : Act::gelu, .gated = false, .fused_gate = m.ffn_gated};
-  AttentionOptions options{.fused_qkv = m.arch.starts_with("nomic"), .qk_norm_kind = Norm::layer, .rope = rotated, .out_bias = true};
+  AttentionOptions options{
+      .fused_qkv = m.arch.starts_with("nomic"), .qk_norm_kind = Norm::layer, .rope = rotated, .out_bias = true};
   for (std::uint32_t il = 0; il < m.n_layer; ++il) {
     auto a = self_attention(b, x, attn, pos, options, il);
     if (il == m.n_layer - 1) {

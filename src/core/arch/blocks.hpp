@@ -9,21 +9,21 @@
 namespace canirun {
 
 struct AttentionOptions {
-  bool fused_qkv = false;               ///< One attn_qkv matrix in a catalogue entry; of a file, the file decides.
+  bool fused_qkv = false;  ///< One attn_qkv matrix in a catalogue entry; of a file, the file decides.
   bool clamp_qkv = false;
   QkNorm qk_norm = QkNorm::none;
   Norm qk_norm_kind = Norm::rms;
-  bool qk_norm_optional = false;        ///< Only where the model has it (ModelSpec::attn.qk_norm).
+  bool qk_norm_optional = false;  ///< Only where the model has it (ModelSpec::attn.qk_norm).
   bool rope = true;
-  bool rope_factors = false;            ///< rope_freqs, where the model has it.
-  bool rope_factors_swa = true;         ///< false: not on sliding layers.
-  bool q_scaled = false;                ///< 1/√head is applied to Q, not inside the attention.
+  bool rope_factors = false;     ///< rope_freqs, where the model has it.
+  bool rope_factors_swa = true;  ///< false: not on sliding layers.
+  bool q_scaled = false;         ///< 1/√head is applied to Q, not inside the attention.
   bool sinks = false;
-  bool out_bias = false;                ///< attn_output.bias, where the model has attn.bias_o.
-  bool sub_norm = false;                ///< BitNet: a norm between the attention and attn_output.
-  bool out_scaled = false;              ///< MiMo: the result is multiplied by a constant.
-  OutGate out_gate = OutGate::none;     ///< `separate`: attn_gate, full width; `per_head`: one number a head.
-  Ref temperature{};                    ///< An input that Q is multiplied with (Mistral 3).
+  bool out_bias = false;             ///< attn_output.bias, where the model has attn.bias_o.
+  bool sub_norm = false;             ///< BitNet: a norm between the attention and attn_output.
+  bool out_scaled = false;           ///< MiMo: the result is multiplied by a constant.
+  OutGate out_gate = OutGate::none;  ///< `separate`: attn_gate, full width; `per_head`: one number a head.
+  Ref temperature{};                 ///< An input that Q is multiplied with (Mistral 3).
 };
 
 /// Projections, norms and rotation of Q, K and V, the attention and its output projection: [n_embd, n_tokens].
@@ -33,10 +33,10 @@ enum class SharedGate { none, sigmoid, silu };  ///< silu: silu(x)/x, as Qwen2-M
 
 struct FeedForwardOptions {
   Act act = Act::silu;
-  bool gated = true;          ///< A dense layer has a gate matrix.
-  bool fused_gate = false;    ///< ffn_up holds gate and up, 2·n_ff wide; `act` is one of swiglu, geglu.
-  bool halved = false;        ///< Qwen 1: feed_forward_length counts gate and up together.
-  bool sub_norm = false;      ///< BitNet: a norm before ffn_down.
+  bool gated = true;        ///< A dense layer has a gate matrix.
+  bool fused_gate = false;  ///< ffn_up holds gate and up, 2·n_ff wide; `act` is one of swiglu, geglu.
+  bool halved = false;      ///< Qwen 1: feed_forward_length counts gate and up together.
+  bool sub_norm = false;    ///< BitNet: a norm before ffn_down.
   // Layers with experts.
   Gating gating = Gating::softmax;
   bool norm_weights = true;
@@ -44,7 +44,7 @@ struct FeedForwardOptions {
   Act expert_act = Act::silu;
   SharedGate shared_gate = SharedGate::none;
   bool bare_router_bias = false;  ///< The selection bias is called exp_probs_b, without ".bias".
-  bool gate_up_exps = false;  ///< A file may hold gate and up of the experts as one tensor.
+  bool gate_up_exps = false;      ///< A file may hold gate and up of the experts as one tensor.
 };
 
 /// The dense or the expert feed-forward part of a layer: [n_embd, n_tokens].

@@ -9,12 +9,29 @@ namespace {
 /// Where llama.cpp keeps a tensor outside the blocks (llama-arch.cpp: LLM_TENSOR_INFOS); everything not named here is repeating.
 TensorPlace place_of(std::string_view name, std::string_view arch)
 {
-  constexpr std::array inputs{"token_embd", "position_embd", "token_types", "per_layer_token_embd", "hrm.z_l_init",
-                              "masked_embd_centroids", "masked_embd_ordering"};
-  constexpr std::array outputs{"output", "output_norm", "cls", "cls.output", "cls.norm", "dense_2", "dense_3", "dec.output_norm",
-                               "enc.output_norm", "output_res_score", "output_hc_fn", "output_hc_base", "output_hc_scale",
-                               "output_hc_norm", "output_hc_down", "output_hc_up", "altup_proj", "altup_unembd_proj",
-                               "nextn.post_projection", "fc", "d2t"};
+  constexpr std::array inputs{"token_embd",   "position_embd",         "token_types",         "per_layer_token_embd",
+                              "hrm.z_l_init", "masked_embd_centroids", "masked_embd_ordering"};
+  constexpr std::array outputs{"output",
+                               "output_norm",
+                               "cls",
+                               "cls.output",
+                               "cls.norm",
+                               "dense_2",
+                               "dense_3",
+                               "dec.output_norm",
+                               "enc.output_norm",
+                               "output_res_score",
+                               "output_hc_fn",
+                               "output_hc_base",
+                               "output_hc_scale",
+                               "output_hc_norm",
+                               "output_hc_down",
+                               "output_hc_up",
+                               "altup_proj",
+                               "altup_unembd_proj",
+                               "nextn.post_projection",
+                               "fc",
+                               "d2t"};
   if (name == "token_embd_norm" && arch.starts_with("lfm2")) return TensorPlace::output;  // LLM_TENSOR_OUTPUT_NORM_LFM2
   const auto is_name = [&](const char* candidate) { return name == candidate; };
   if (std::ranges::any_of(inputs, is_name)) return TensorPlace::input;
@@ -105,7 +122,10 @@ Ref Builder::slot(std::uint32_t il)
   if (index < 0) return {};
   const auto& t = plan_->tensors[static_cast<std::size_t>(index)];
   const auto n_layer_all = static_cast<std::int32_t>(model_.n_layer + model_.n_layer_nextn);
-  const auto layer = t.place == TensorPlace::input ? -1 : t.place == TensorPlace::output ? n_layer_all : il == k_global ? 0 : static_cast<std::int32_t>(il);
+  const auto layer = t.place == TensorPlace::input    ? -1
+                     : t.place == TensorPlace::output ? n_layer_all
+                     : il == k_global                 ? 0
+                                                      : static_cast<std::int32_t>(il);
   return leaf(Leaf::weight, t.type, t.ne, layer, index);
 }
 
@@ -142,7 +162,8 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
     }
     if (index < 0) {
       index = static_cast<std::int32_t>(tensors.size());
-      auto t = il == k_global || shared ? describe_tensor(full, model_.arch) : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
+      auto t = il == k_global || shared ? describe_tensor(full, model_.arch)
+                                        : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
       t.ne = shape;
       tensors.push_back(std::move(t));
     }

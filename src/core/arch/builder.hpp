@@ -73,21 +73,21 @@ struct Ffn {
 
 struct Moe {
   Ref gate_inp = {}, gate_inp_b = {}, up = {}, up_b = {}, gate = {}, gate_b = {}, down = {}, down_b = {};
-  bool chunk_ids = false;   ///< GroveMoE: experts are chosen among more than these have matrices; neighbours share one.
-  Ref down_scale = {};  ///< One factor an expert (Gemma 4).
+  bool chunk_ids = false;            ///< GroveMoE: experts are chosen among more than these have matrices; neighbours share one.
+  Ref down_scale = {};               ///< One factor an expert (Gemma 4).
   Ref gate_up = {}, gate_up_b = {};  ///< One matrix for gate and up.
-  Ref probs_b = {};  ///< exp_probs_b
+  Ref probs_b = {};                  ///< exp_probs_b
   Ref probs_in = {}, selected_in = {};
   std::uint64_t n_expert = 0, n_expert_used = 0;
-  Act act = Act::silu;      ///< silu, gelu, relu, relu_sqr; gated when there is a gate matrix.
+  Act act = Act::silu;  ///< silu, gelu, relu, relu_sqr; gated when there is a gate matrix.
   Gating gating = Gating::softmax;
   bool norm_weights = true;
-  bool scale_weights = false;      ///< expert_weights_scale is neither 0 nor 1.
-  bool weight_before_ffn = false;  ///< llama4
-  bool select_logits = false;      ///< llama4: top-k of the logits.
-  bool select_sigmoid = false;     ///< grovemoe: top-k of their sigmoid.
-  bool clamped = false;            ///< swiglu_clamp_exp > 0 for this layer.
-  bool down_prec_f32 = false;      ///< mistral4
+  bool scale_weights = false;                     ///< expert_weights_scale is neither 0 nor 1.
+  bool weight_before_ffn = false;                 ///< llama4
+  bool select_logits = false;                     ///< llama4: top-k of the logits.
+  bool select_sigmoid = false;                    ///< grovemoe: top-k of their sigmoid.
+  bool clamped = false;                           ///< swiglu_clamp_exp > 0 for this layer.
+  bool down_prec_f32 = false;                     ///< mistral4
   std::uint64_t n_groups = 0, n_groups_used = 0;  ///< hparams.n_expert_groups, n_group_used
 };
 
@@ -97,12 +97,12 @@ struct RecurrentInput {
 
 class Builder : public GraphOps {
  public:
-  Builder(const ModelSpec& model, TensorPlan& plan);                                                    ///< Declaring.
+  Builder(const ModelSpec& model, TensorPlan& plan);                                                   ///< Declaring.
   Builder(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request, Graph& graph);  ///< Recording.
 
   const ModelSpec& model() const { return model_; }
   const GraphRequest& request() const { return request_; }
-  std::uint64_t n_tokens() const { return n_tokens_; }      ///< Of the micro-batch, a multiple of n_seqs.
+  std::uint64_t n_tokens() const { return n_tokens_; }  ///< Of the micro-batch, a multiple of n_seqs.
   std::uint64_t n_outputs() const { return request_.shape.n_outputs; }
   std::uint64_t n_seqs() const { return request_.shape.n_seq_max; }
   std::uint64_t n_seq_tokens() const { return n_tokens_ / n_seqs(); }
@@ -127,8 +127,8 @@ class Builder : public GraphOps {
 
   // --- Inputs (builder.cpp) ----------------------------------------------------------------------------------------------------
   Ref embedding() const { return token_embd_; }  ///< The table that inp_embd() read: on the host.
-  Ref inp_embd(bool scaled = false);  ///< Rows of token_embd; `scaled`: the model has an f_embedding_scale (Granite).
-  Ref inp_tokens() const { return tokens_; }   ///< Of inp_embd.
+  Ref inp_embd(bool scaled = false);             ///< Rows of token_embd; `scaled`: the model has an f_embedding_scale (Granite).
+  Ref inp_tokens() const { return tokens_; }     ///< Of inp_embd.
   Ref inp_pos(std::uint64_t per_token = 1);
   Ref inp_out_ids();
   Ref inp_attn_scale();
@@ -221,8 +221,8 @@ class Builder : public GraphOps {
   bool complete_ = true;
   Ref tokens_;
   std::unordered_map<std::string_view, std::int32_t> files_;  ///< Of a GGUF: tensor by name.
-  std::vector<std::int32_t> from_file_;                        ///< Declared index of a file's tensor, or −1.
-  std::vector<std::array<Ref, 8>> caches_;                     ///< By layer and kind.
+  std::vector<std::int32_t> from_file_;                       ///< Declared index of a file's tensor, or −1.
+  std::vector<std::array<Ref, 8>> caches_;                    ///< By layer and kind.
 };
 
 template <typename Fetch>

@@ -11,7 +11,8 @@ namespace {
 Ref indexer_top_k(Builder& b, const AttentionInput& inp, Ref cur, const Latent& x, Ref pos, std::uint32_t il)
 {
   const auto& mla = *b.model().mla;
-  const std::uint64_t n_embd = b.model().n_embd, head = mla.indexer_head_dim, n_head = mla.indexer_n_head, n_tokens = b.n_tokens();
+  const std::uint64_t n_embd = b.model().n_embd, head = mla.indexer_head_dim, n_head = mla.indexer_n_head,
+                      n_tokens = b.n_tokens();
   const auto k_norm = b.weight("indexer.k_norm", il, {head});
   const auto k_norm_b = b.bias("indexer.k_norm", il, head);
   const auto proj = b.weight("indexer.proj", il, {n_embd, n_head});

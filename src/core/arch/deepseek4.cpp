@@ -15,7 +15,7 @@ struct Compressor {
   std::uint64_t head = 0;        ///< Width of a compressed key.
   std::uint64_t state_size = 0;  ///< Tokens that wait to be compressed, a sequence.
   std::uint64_t n_cells = 0;
-  std::uint64_t n_blocks = 0;    ///< Cells that a micro-batch may complete.
+  std::uint64_t n_blocks = 0;  ///< Cells that a micro-batch may complete.
   Ref state_pos = {}, persist_src = {}, persist_dst = {}, read_idxs = {}, write_idxs = {}, write_pos = {}, mask = {}, k_rot = {};
 
   std::uint64_t overlap() const { return ratio == k_fine ? 2 : 1; }
@@ -194,7 +194,8 @@ Ref DeepSeek4::update(const Compressor& c, Ref cur, const char* prefix, std::uin
   const auto kv = b_.mul_mat(w_kv, cur);
   const auto score = b_.add(b_.mul_mat(w_gate, cur), b_.get_rows(ape, c.state_pos));
   const auto n_rows = c.state_size * b_.n_seqs();
-  const auto kv_state = cells(width, c.state_size, TensorType::f32, il), score_state = cells(width, c.state_size, TensorType::f32, il);
+  const auto kv_state = cells(width, c.state_size, TensorType::f32, il),
+             score_state = cells(width, c.state_size, TensorType::f32, il);
   const auto all = [&](Ref state) { return b_.view_2d(state, width, n_rows, 4 * width, 0); };
   const auto joined = [&](Ref state, Ref now) { return b_.concat(b_.view_2d(all(state), width, n_rows, 4 * width, 0), now, 1); };
 
@@ -320,8 +321,8 @@ void DeepSeek4::build()
   const auto out_ids = b_.inp_out_ids();
   n_stream_ = b_.n_seqs();
   const std::uint64_t window = m_.swa ? m_.swa->window : 0;
-  n_raw_ = b_.request().swa_full ? shape.n_ctx_seq
-                                 : pad_to(std::min<std::uint64_t>(shape.n_ctx_seq, window + shape.n_ubatch), 256);
+  n_raw_ =
+      b_.request().swa_full ? shape.n_ctx_seq : pad_to(std::min<std::uint64_t>(shape.n_ctx_seq, window + shape.n_ubatch), 256);
   raw_idxs_ = b_.input(TensorType::i64, n_tokens_);
   raw_mask_ = b_.input(b_.request().flash_attn ? TensorType::f16 : TensorType::f32, n_raw_, n_tokens_ / n_stream_, 1, n_stream_);
   raw_rot_ = rotation(head_, false);

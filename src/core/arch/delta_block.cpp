@@ -116,7 +116,8 @@ Ref gated_delta(Builder& b, const RecurrentInput& inp, Ref cur, DeltaProjections
 
   const auto both = b.gated_delta_net(q, k, v, gate, beta, state);
   const auto out = b.view_4d(both, {head, n_v, n_seq_tokens, n_seqs}, head * 4, value_dim * 4, value_dim * n_seq_tokens * 4, 0);
-  const auto next = b.view_4d(both, {head, head, n_v, n_seqs}, head * 4, head * head * 4, width * 4, value_dim * n_seq_tokens * n_seqs * 4);
+  const auto next =
+      b.view_4d(both, {head, head, n_v, n_seqs}, head * 4, head * head * 4, width * 4, value_dim * n_seq_tokens * n_seqs * 4);
   b.expand(b.cpy(next, b.view_2d(all, width, n_seqs, b.at(all).nb[1], 0)));
   auto y = b.norm(Norm::rms, out, w_norm, {}, il);
   y = b.mul(y, b.silu(b.reshape(z, head, n_v, n_seq_tokens, n_seqs)));

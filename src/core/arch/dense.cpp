@@ -43,8 +43,8 @@ void build_exaone4(Builder& b)
 void build_exaone_moe(Builder& b)
 {
   transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .rope_factors = true},
-              .rope = Rope::sliding,
-              .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
+                  .rope = Rope::sliding,
+                  .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
 }
 
 /// seed-oss.cpp
@@ -60,7 +60,7 @@ void build_arcee(Builder& b) { transformer(b, {.attn = {.rope_factors = true}, .
 void build_apertus(Builder& b)
 {
   transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .rope_factors = true, .out_bias = true},
-              .ffn = {.act = Act::gelu, .gated = false}});
+                  .ffn = {.act = Act::gelu, .gated = false}});
 }
 
 /// baichuan.cpp: 13B (40 layers) has ALiBi.
@@ -82,10 +82,8 @@ void build_mistral3(Builder& b) { transformer(b, {.attn = {.rope_factors = true,
 /// granite.cpp, granite-moe.cpp, minicpm.cpp
 void build_granite(Builder& b)
 {
-  transformer(b, {.scaled_embd = true,
-              .attn = {.rope_factors = true, .out_bias = true},
-              .scaled_residual = true,
-              .scaled_logits = true});
+  transformer(
+      b, {.scaled_embd = true, .attn = {.rope_factors = true, .out_bias = true}, .scaled_residual = true, .scaled_logits = true});
 }
 
 /// llada.cpp, dream.cpp: diffusion models run without a cache.
@@ -199,18 +197,19 @@ void build_stablelm(Builder& b)
 {
   const auto parallel = b.model().norms_per_layer == 1;
   transformer(b, {.norm = Norm::layer,
-              .norm_bias = true,
-              .attn = {.qk_norm = QkNorm::per_head_each, .qk_norm_kind = Norm::layer, .qk_norm_optional = true},
-              .residual = parallel ? Residual::normed_input : Residual::sequential});
+                  .norm_bias = true,
+                  .attn = {.qk_norm = QkNorm::per_head_each, .qk_norm_kind = Norm::layer, .qk_norm_optional = true},
+                  .residual = parallel ? Residual::normed_input : Residual::sequential});
 }
 
 /// command-r.cpp: R+ (64 layers and more) has norms of Q and K.
 void build_command_r(Builder& b)
 {
-  transformer(b, {.norm = Norm::layer,
-              .attn = {.qk_norm = b.model().n_layer >= 64 ? QkNorm::per_head_each : QkNorm::none, .qk_norm_kind = Norm::layer},
-              .residual = Residual::input_second,
-              .scaled_logits = true});
+  transformer(b,
+              {.norm = Norm::layer,
+               .attn = {.qk_norm = b.model().n_layer >= 64 ? QkNorm::per_head_each : QkNorm::none, .qk_norm_kind = Norm::layer},
+               .residual = Residual::input_second,
+               .scaled_logits = true});
 }
 
 /// cohere2.cpp
@@ -225,25 +224,28 @@ void build_cohere2(Builder& b)
 void build_qwen2moe(Builder& b) { transformer(b, {.ffn = {.norm_weights = false, .shared_gate = SharedGate::silu}}); }
 
 /// minimax-m2.cpp
-void build_minimax_m2(Builder& b) { transformer(b, {.attn = {.qk_norm = QkNorm::full_width}, .ffn = {.gating = Gating::sigmoid}}); }
+void build_minimax_m2(Builder& b)
+{
+  transformer(b, {.attn = {.qk_norm = QkNorm::full_width}, .ffn = {.gating = Gating::sigmoid}});
+}
 
 /// afmoe.cpp
 void build_afmoe(Builder& b)
 {
   transformer(b, {.scaled_embd = true,
-              .post_norm = true,
-              .post_norm_all_rows = true,
-              .attn = {.qk_norm = QkNorm::per_head, .out_gate = OutGate::separate},
-              .rope = Rope::skip_last_of_4,
-              .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
+                  .post_norm = true,
+                  .post_norm_all_rows = true,
+                  .attn = {.qk_norm = QkNorm::per_head, .out_gate = OutGate::separate},
+                  .rope = Rope::skip_last_of_4,
+                  .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
 }
 
 /// hy-v3.cpp
 void build_hy_v3(Builder& b)
 {
   transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .rope_factors = true, .out_bias = true},
-              .ffn = {.gating = Gating::sigmoid, .scale_weights = true, .bare_router_bias = true, .gate_up_exps = true},
-              .late_outputs = true});
+                  .ffn = {.gating = Gating::sigmoid, .scale_weights = true, .bare_router_bias = true, .gate_up_exps = true},
+                  .late_outputs = true});
 }
 
 /// mimo2.cpp
@@ -255,10 +257,14 @@ void build_mimo2(Builder& b)
 /// step35.cpp
 void build_step35(Builder& b)
 {
-  transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .qk_norm_optional = true, .rope_factors = true, .rope_factors_swa = false, .out_gate = OutGate::per_head},
-              .ffn = {.gating = Gating::sigmoid, .scale_weights = true},
-              .late_outputs = true,
-              .nextn_before_norm = true});
+  transformer(b, {.attn = {.qk_norm = QkNorm::per_head,
+                           .qk_norm_optional = true,
+                           .rope_factors = true,
+                           .rope_factors_swa = false,
+                           .out_gate = OutGate::per_head},
+                  .ffn = {.gating = Gating::sigmoid, .scale_weights = true},
+                  .late_outputs = true,
+                  .nextn_before_norm = true});
 }
 
 // --- Vision-language trunks -----------------------------------------------------------------------------------------------------------

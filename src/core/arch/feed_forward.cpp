@@ -30,8 +30,14 @@ Ref expert_feed_forward(Builder& b, Ref cur, const FeedForwardOptions& o, std::u
   const auto& spec = *b.model().moe;
   const std::uint64_t n_embd = spec.expert_latent ? spec.expert_latent : b.model().n_embd;
   const std::uint64_t n_expert = spec.n_expert, n_ff = spec.n_ff_expert;
-  Moe m{.gate_inp = router, .probs_in = logits, .n_expert = n_expert, .n_expert_used = spec.n_expert_used, .act = o.expert_act,
-        .gating = o.gating, .norm_weights = o.norm_weights, .scale_weights = o.scale_weights};
+  Moe m{.gate_inp = router,
+        .probs_in = logits,
+        .n_expert = n_expert,
+        .n_expert_used = spec.n_expert_used,
+        .act = o.expert_act,
+        .gating = o.gating,
+        .norm_weights = o.norm_weights,
+        .scale_weights = o.scale_weights};
   m.probs_b = o.bare_router_bias ? b.bare_if(spec.router_bias, "exp_probs_b", il, {n_expert})
                                  : b.bias_if(spec.router_bias, "exp_probs_b", il, n_expert);
   if (o.gate_up_exps) m.gate_up = b.weight_if(false, "ffn_gate_up_exps", il, {n_embd, 2 * n_ff, n_expert});

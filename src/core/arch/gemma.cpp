@@ -5,11 +5,11 @@ namespace {
 
 /// What the generations of Gemma add to the first.
 struct Generation {
-  bool post_norms = false;   ///< Norms after the attention and after the feed-forward part (Gemma 2).
-  bool qk_norm = false;      ///< Gemma 3.
-  bool soft_cap = false;     ///< Capped attention scores (Gemma 2).
-  bool logits_cap = false;   ///< Capped logits (Gemma 2).
-  bool embedding = false;    ///< No cache, no logits (EmbeddingGemma).
+  bool post_norms = false;  ///< Norms after the attention and after the feed-forward part (Gemma 2).
+  bool qk_norm = false;     ///< Gemma 3.
+  bool soft_cap = false;    ///< Capped attention scores (Gemma 2).
+  bool logits_cap = false;  ///< Capped logits (Gemma 2).
+  bool embedding = false;   ///< No cache, no logits (EmbeddingGemma).
 };
 
 void build_generation(Builder& b, const Generation& g)

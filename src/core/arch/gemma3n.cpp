@@ -4,8 +4,8 @@
 namespace canirun {
 namespace {
 
-constexpr std::uint64_t k_altup = 4, k_laurel = 64;     // llama-hparams.h: n_altup, laurel_rank
-constexpr std::uint32_t k_sparse_layers = 10;           // models.h: n_layer_sparsity
+constexpr std::uint64_t k_altup = 4, k_laurel = 64;  // llama-hparams.h: n_altup, laurel_rank
+constexpr std::uint32_t k_sparse_layers = 10;        // models.h: n_layer_sparsity
 
 Ref rms(Builder& b, Ref cur, std::string_view name, std::uint32_t il)
 {
@@ -41,7 +41,8 @@ Ref modalities(Builder& b, const AltUp& w, Ref x, std::uint32_t il)
 /// All four streams of the next layer, [n_embd, n_tokens, 4].
 Ref predicted(Builder& b, const AltUp& w, Ref streams, std::uint32_t il)
 {
-  const auto coefficients = b.reshape(b.mul_mat(w.predict, modalities(b, w, slice(b, streams, 0), il)), k_altup, k_altup, b.n_tokens());
+  const auto coefficients =
+      b.reshape(b.mul_mat(w.predict, modalities(b, w, slice(b, streams, 0), il)), k_altup, k_altup, b.n_tokens());
   const auto mixed = b.mul_mat(b.cont(b.permute(streams, 1, 2, 0, 3)), coefficients);
   return b.add(b.cont(b.permute(mixed, 0, 2, 1, 3)), streams);
 }

@@ -14,7 +14,8 @@ namespace {
 Ref convolved(Builder& b, Ref x, Ref kernel, Ref all, Ref fetched, std::uint64_t part, std::uint32_t il)
 {
   const auto& m = b.model();
-  const std::uint64_t d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il), width = head * n_head, taps = d_conv - 1;
+  const std::uint64_t d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il), width = head * n_head,
+                      taps = d_conv - 1;
   const auto n_seqs = b.n_seqs(), n_seq_tokens = b.n_seq_tokens();
   const auto column = taps * 4, row = 3 * column * width, offset = part * column * width;
   const auto earlier = b.view_3d(fetched, taps, width, n_seqs, column, row, offset);
@@ -36,7 +37,9 @@ Projections project(Builder& b, Ref cur, std::uint64_t width, std::uint32_t il)
   const std::uint64_t n_embd = b.model().n_embd;
   if (const auto fused = b.weight_if(false, "attn_qkv", il, {n_embd, 3 * width})) {
     const auto qkv = b.mul_mat(fused, cur);
-    const auto part = [&](std::uint64_t i) { return b.cont(b.view_2d(qkv, width, b.n_tokens(), b.at(qkv).nb[1], i * width * 4)); };
+    const auto part = [&](std::uint64_t i) {
+      return b.cont(b.view_2d(qkv, width, b.n_tokens(), b.at(qkv).nb[1], i * width * 4));
+    };
     const auto q = part(0), k = part(1), v = part(2);
     return {.in = {q, k, v}, .w = {}};
   }
@@ -48,7 +51,8 @@ Projections project(Builder& b, Ref cur, std::uint64_t width, std::uint32_t il)
 Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, std::uint32_t il)
 {
   const auto& m = b.model();
-  const std::uint64_t n_embd = m.n_embd, d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il), width = head * n_head;
+  const std::uint64_t n_embd = m.n_embd, d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il),
+                      width = head * n_head;
   const auto n_seqs = b.n_seqs(), n_seq_tokens = b.n_seq_tokens(), n_tokens = b.n_tokens();
   const auto conv_width = 3 * (d_conv - 1) * width, state_width = head * head * n_head;
   const auto kernel = [&](std::string_view name) { return b.weight(name, il, {d_conv, 1, width, 1}); };

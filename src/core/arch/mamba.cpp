@@ -112,7 +112,8 @@ Ref mamba2_layer(Builder& b, const RecurrentInput& inputs, Ref cur, std::uint32_
   b.expand(b.cpy(b.view_3d(y_ssm, n_state, n_seqs, 1, row, row * n_seqs, n_y * k_float),
                  b.view_3d(ssm_state, n_state, n_seqs, 1, row, row * n_seqs, 0)));
 
-  auto y = b.view_4d(y_ssm, {head, n_head, n_seq_tokens, n_seqs}, head * k_float, d_inner * k_float, n_seq_tokens * d_inner * k_float, 0);
+  auto y = b.view_4d(y_ssm, {head, n_head, n_seq_tokens, n_seqs}, head * k_float, d_inner * k_float,
+                     n_seq_tokens * d_inner * k_float, 0);
   y = b.add(y, b.mul(x, b.bare("ssm_d", il, {1, n_head})));
   y = b.glu_split(b.cont(z), y);
   const auto groups = n_group ? n_group : 1;

@@ -13,7 +13,8 @@ struct Lightning {
 Ref lightning_attention(Builder& b, const Lightning& in, Ref cur, std::uint32_t il)
 {
   const auto& m = b.model();
-  const std::uint64_t n_embd = m.n_embd, head = m.head_dim_k, n_head = m.n_head(il), wide = head * n_head, width = head * head * n_head;
+  const std::uint64_t n_embd = m.n_embd, head = m.head_dim_k, n_head = m.n_head(il), wide = head * n_head,
+                      width = head * head * n_head;
   const auto n_seqs = b.n_seqs(), n = b.n_seq_tokens();
   const auto w_norm = b.weight("attn_norm_2", il, {wide});
   const auto wqkv = b.weight("attn_qkv", il, {n_embd, 3 * wide}), wg = b.weight("attn_gate", il, {n_embd, wide});

@@ -150,7 +150,8 @@ struct IndexWeights {
 };
 
 /// Attention of a sparse layer up to its output matrix.
-Ref block_sparse_attention(Builder& b, const BlockInputs& in, Ref cur, const Qkv& qkv, const IndexWeights& w, Ref pos, std::uint32_t il)
+Ref block_sparse_attention(Builder& b, const BlockInputs& in, Ref cur, const Qkv& qkv, const IndexWeights& w, Ref pos,
+                           std::uint32_t il)
 {
   const auto& sparse = *b.model().sparse;
   if (!b.recording()) return cur;

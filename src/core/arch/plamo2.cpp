@@ -14,7 +14,8 @@ Ref state_space(Builder& b, const RecurrentInput& inputs, Ref cur, std::uint32_t
   const auto& m = b.model();
   const auto& s = *m.ssm;
   const std::uint64_t n_embd = m.n_embd, d_conv = s.d_conv, d_inner = s.d_inner, d_state = s.d_state, n_head = s.dt_rank;
-  const std::uint64_t head = n_head ? d_inner / n_head : d_inner, dt_dim = std::max<std::uint64_t>(64, n_embd / 16), taps = d_conv - 1;
+  const std::uint64_t head = n_head ? d_inner / n_head : d_inner, dt_dim = std::max<std::uint64_t>(64, n_embd / 16),
+                      taps = d_conv - 1;
   const auto n_seqs = b.n_seqs(), n = b.n_seq_tokens();
   const auto w_in = b.weight("ssm_in", il, {n_embd, 2 * d_inner}), w_conv = b.weight("ssm_conv1d", il, {d_conv, d_inner});
   const auto w_x = b.weight("ssm_x", il, {d_inner, dt_dim + 2 * d_state}), w_dt = b.weight("ssm_dt", il, {dt_dim, n_head});
@@ -40,7 +41,9 @@ Ref state_space(Builder& b, const RecurrentInput& inputs, Ref cur, std::uint32_t
 
   const auto bcdt = b.mul_mat(w_x, x);
   const auto np = b.at(bcdt).nb;
-  const auto part = [&](std::uint64_t width, std::uint64_t offset) { return b.view_3d(bcdt, width, n, n_seqs, np[1], np[2], offset * 4); };
+  const auto part = [&](std::uint64_t width, std::uint64_t offset) {
+    return b.view_3d(bcdt, width, n, n_seqs, np[1], np[2], offset * 4);
+  };
   const auto spread = [&](Ref r) {
     const auto nb = b.at(r).nb;
     return b.view_4d(r, {d_state, 1, n, n_seqs}, d_state * nb[0], nb[1], nb[2], 0);

@@ -17,7 +17,9 @@ Ref gated_attention(Builder& b, Ref cur, const AttentionInput& inputs, Ref pos, 
   const auto q_norm = b.weight("attn_q_norm", il, {head});
   const auto k_norm = b.weight("attn_k_norm", il, {head});
   const auto wo = b.weight("attn_output", il, {head * n_head, m.n_embd});
-  const auto half = [&](std::uint64_t i) { return b.view_3d(both, head, n_head, b.n_tokens(), head * 2 * 4, head * 2 * n_head * 4, i * head * 4); };
+  const auto half = [&](std::uint64_t i) {
+    return b.view_3d(both, head, n_head, b.n_tokens(), head * 2 * 4, head * 2 * n_head * 4, i * head * 4);
+  };
   if (by_reshape) both = b.reshape(both, 2 * head, n_head, b.n_tokens());
   auto q = b.norm(Norm::rms, half(0), q_norm, {}, il);
   k = b.norm(Norm::rms, b.reshape(k, head, n_head_kv, b.n_tokens()), k_norm, {}, il);

@@ -49,7 +49,8 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref prev, std::uint3
   const auto heads = [&](Ref r) { return b.reshape(r, head, n_head, n_tokens); };
   const auto x = interpolate(b, cur, prev, il);
   const auto first = b.weight("time_mix_first", il, {head, n_head}), decay = b.weight("time_mix_decay", il, {n_embd});
-  const auto decay_w1 = b.weight("time_mix_decay_w1", il, {n_embd, rank}), decay_w2 = b.weight("time_mix_decay_w2", il, {rank, n_embd});
+  const auto decay_w1 = b.weight("time_mix_decay_w1", il, {n_embd, rank}),
+             decay_w2 = b.weight("time_mix_decay_w2", il, {rank, n_embd});
   const auto wk = matrix("time_mix_key"), wv = matrix("time_mix_value"), wr = matrix("time_mix_receptance");
   const auto wg = matrix("time_mix_gate"), wo = matrix("time_mix_output");
   const auto ln = b.weight("time_mix_ln", il, {n_embd});
@@ -72,7 +73,8 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref prev, std::uint3
 Ref channel_mix(Builder& b, Ref cur, Ref prev, std::uint32_t il)
 {
   const std::uint64_t n_embd = b.model().n_embd, n_ff = b.model().n_ff(il);
-  const auto lerp_k = b.weight("channel_mix_lerp_k", il, {n_embd, 1, 1}), lerp_r = b.weight("channel_mix_lerp_r", il, {n_embd, 1, 1});
+  const auto lerp_k = b.weight("channel_mix_lerp_k", il, {n_embd, 1, 1}),
+             lerp_r = b.weight("channel_mix_lerp_r", il, {n_embd, 1, 1});
   const auto wk = b.weight("channel_mix_key", il, {n_embd, n_ff}), wv = b.weight("channel_mix_value", il, {n_ff, n_embd});
   const auto wr = b.weight("channel_mix_receptance", il, {n_embd, n_embd});
   const auto sx = b.sub(prev, cur);

@@ -30,7 +30,9 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& fir
 
   auto sx = b.repeat(b.sub(x_prev, cur), n_embd, b.n_seq_tokens(), n_seqs, 6);
   const auto mixed = b.add(b.mul(sx, lerp), cur);
-  const auto part = [&](std::uint64_t i) { return b.view_2d(mixed, n_embd, n_tokens, b.at(mixed).nb[1], n_embd * n_tokens * i * 4); };
+  const auto part = [&](std::uint64_t i) {
+    return b.view_2d(mixed, n_embd, n_tokens, b.at(mixed).nb[1], n_embd * n_tokens * i * 4);
+  };
   const auto heads = [&](Ref r) { return b.reshape(r, head, n_head, n_tokens); };
 
   const auto r = b.mul_mat(wr, part(0));
@@ -83,7 +85,8 @@ void build_rwkv7(Builder& b)
 {
   Ref first_value;
   rwkv_model(
-      b, [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) { return time_mix(b, rs, cur, prev, first_value, il); },
+      b,
+      [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) { return time_mix(b, rs, cur, prev, first_value, il); },
       [&](Ref cur, Ref prev, std::uint32_t il) { return channel_mix(b, cur, prev, il); });
 }
 

@@ -10,8 +10,8 @@ namespace canirun {
 
 /// How the projections of a gated delta net are stored.
 enum class DeltaProjections {
-  fused,      ///< Qwen3-Next: ssm_in (or attn_qkv and attn_gate), ssm_ba; Q and K repeated for each value head.
-  separate    ///< Qwen3.5: attn_qkv, attn_gate, ssm_alpha, ssm_beta.
+  fused,    ///< Qwen3-Next: ssm_in (or attn_qkv and attn_gate), ssm_ba; Q and K repeated for each value head.
+  separate  ///< Qwen3.5: attn_qkv, attn_gate, ssm_alpha, ssm_beta.
 };
 Ref gated_delta(Builder& b, const RecurrentInput& inp, Ref cur, DeltaProjections projections, std::uint32_t il);
 

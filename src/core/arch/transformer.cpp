@@ -15,9 +15,9 @@ bool uses_rope(const Builder& b, Rope rope, std::uint32_t il)
 
 /// Everything that one layer passes on.
 struct Layer {
-  Ref x{};     ///< The residual stream.
-  Ref n{};     ///< Its norm: the attention's input.
-  Ref a{};     ///< The attention's result.
+  Ref x{};  ///< The residual stream.
+  Ref n{};  ///< Its norm: the attention's input.
+  Ref a{};  ///< The attention's result.
 };
 
 /// The feed-forward part and the sums of a layer.
@@ -80,7 +80,8 @@ void transformer(Builder& b, const TransformerOptions& o)
   if (o.temperature) attn_options.temperature = b.inp_attn_scale();
   const auto attn = o.no_cache ? b.attn_inp_no_cache() : b.attn_inp_auto();
   if (o.pos_embd) {
-    const auto table = b.weight_if(m.n_pos_emb > 0, "position_embd", k_global, {m.n_embd, m.n_pos_emb ? m.n_pos_emb : m.n_ctx_train});
+    const auto table =
+        b.weight_if(m.n_pos_emb > 0, "position_embd", k_global, {m.n_embd, m.n_pos_emb ? m.n_pos_emb : m.n_ctx_train});
     if (table) x = b.add(x, b.get_rows(table, pos));
   }
   if (o.embd_norm) x = stream_norm(b, x, "token_embd_norm", o, k_global);

@@ -27,16 +27,16 @@ enum class Residual {
 
 struct TransformerOptions {
   // Input.
-  bool scaled_embd = false;   ///< The embedding is multiplied by a constant.
-  bool pos_embd = false;      ///< position_embd is added.
-  bool embd_norm = false;     ///< token_embd_norm
-  std::uint64_t positions = 1; ///< Position numbers a token; 4 with multi-modal rotation, 0 with ALiBi.
+  bool scaled_embd = false;     ///< The embedding is multiplied by a constant.
+  bool pos_embd = false;        ///< position_embd is added.
+  bool embd_norm = false;       ///< token_embd_norm
+  std::uint64_t positions = 1;  ///< Position numbers a token; 4 with multi-modal rotation, 0 with ALiBi.
   // Norms.
   Norm norm = Norm::rms;
-  bool norm_weight = true;    ///< OLMo: norms without weights.
-  bool norm_bias = false;     ///< Always; else where the model has it (ModelSpec::norm_bias).
-  bool pre_norm = true;       ///< attn_norm and ffn_norm before the parts.
-  bool post_norm = false;     ///< post_attention_norm and post_ffw_norm after them.
+  bool norm_weight = true;          ///< OLMo: norms without weights.
+  bool norm_bias = false;           ///< Always; else where the model has it (ModelSpec::norm_bias).
+  bool pre_norm = true;             ///< attn_norm and ffn_norm before the parts.
+  bool post_norm = false;           ///< post_attention_norm and post_ffw_norm after them.
   bool post_norm_all_rows = false;  ///< post_attention_norm comes before the choice of output rows.
   std::string_view ffn_norm = "ffn_norm";
   // Parts.
@@ -44,8 +44,8 @@ struct TransformerOptions {
   Rope rope = Rope::all;
   FeedForwardOptions ffn{};
   Residual residual = Residual::sequential;
-  bool attn_norm_2 = false;   ///< Falcon 40B: Q, K and V have a norm of their own.
-  bool sum_first = false;     ///< The last sum of a layer is y + f, not f + y.
+  bool attn_norm_2 = false;  ///< Falcon 40B: Q, K and V have a norm of their own.
+  bool sum_first = false;    ///< The last sum of a layer is y + f, not f + y.
   bool scaled_residual = false;
   bool deepstack = false;     ///< Qwen3-VL: image features are added after the first layers.
   bool temperature = false;   ///< Q is multiplied by an input (Mistral 3).

@@ -15,8 +15,22 @@ constexpr std::uint64_t k_endless = std::numeric_limits<std::uint64_t>::max() / 
 bool can_be_in_place(Op op)
 {
   switch (op) {
-    case Op::fill: case Op::scale: case Op::diag_mask_inf: case Op::add: case Op::add_id: case Op::add1: case Op::sub: case Op::mul:
-    case Op::div: case Op::sqr: case Op::sqrt: case Op::log: case Op::unary: case Op::rope: case Op::rms_norm: case Op::clamp:
+    case Op::fill:
+    case Op::scale:
+    case Op::diag_mask_inf:
+    case Op::add:
+    case Op::add_id:
+    case Op::add1:
+    case Op::sub:
+    case Op::mul:
+    case Op::div:
+    case Op::sqr:
+    case Op::sqrt:
+    case Op::log:
+    case Op::unary:
+    case Op::rope:
+    case Op::rms_norm:
+    case Op::clamp:
     case Op::soft_max: return true;
     default: return false;
   }

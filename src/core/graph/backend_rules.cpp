@@ -52,7 +52,11 @@ bool supports_matrix(Backend backend, TensorType type)
   switch (type) {
     case TensorType::tq1_0:
     case TensorType::tq2_0: return backend == Backend::vulkan || backend == Backend::cpu;
-    case TensorType::i8: case TensorType::i16: case TensorType::i64: case TensorType::f64: case TensorType::q8_1:
+    case TensorType::i8:
+    case TensorType::i16:
+    case TensorType::i64:
+    case TensorType::f64:
+    case TensorType::q8_1:
     case TensorType::q8_K: return backend == Backend::cpu;
     case TensorType::i32: return true;  // tables of numbers (DeepSeek-V4): rows of them are fetched, never multiplied
     default: return true;
@@ -64,8 +68,14 @@ bool supports_matrix(Backend backend, TensorType type)
 bool cuda_flash_type(TensorType type)
 {
   switch (type) {
-    case TensorType::f32: case TensorType::f16: case TensorType::bf16: case TensorType::q4_0: case TensorType::q4_1:
-    case TensorType::q5_0: case TensorType::q5_1: case TensorType::q8_0: return true;
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+    case TensorType::q8_0: return true;
     default: return false;
   }
 }
@@ -85,7 +95,14 @@ bool cuda_flash_attention(Tensors tensors, const GraphTensor& t)
     if (x && !is_quantized(x->type)) gqa = gqa && strides_are_16(*x);
   }
   switch (k.ne[0]) {
-    case 40: case 64: case 72: case 80: case 96: case 112: case 128: case 256:
+    case 40:
+    case 64:
+    case 72:
+    case 80:
+    case 96:
+    case 112:
+    case 128:
+    case 256:
       if (v.ne[0] != k.ne[0]) return false;
       break;
     case 192:
@@ -128,8 +145,15 @@ std::uint64_t cuda_flash_size(Tensors tensors, const GraphTensor& t)
 bool cuda_set_rows(TensorType type)
 {
   switch (type) {
-    case TensorType::f32: case TensorType::f16: case TensorType::bf16: case TensorType::q4_0: case TensorType::q4_1:
-    case TensorType::q5_0: case TensorType::q5_1: case TensorType::q8_0: case TensorType::iq4_nl: return true;
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+    case TensorType::q8_0:
+    case TensorType::iq4_nl: return true;
     default: return false;
   }
 }
@@ -139,8 +163,15 @@ bool cuda_get_rows(const GraphTensor& table)
   switch (table.type) {
     case TensorType::iq4_nl:
     case TensorType::mxfp4: return table.ne[0] % 256 == 0;
-    case TensorType::tq1_0: case TensorType::tq2_0: case TensorType::nvfp4: case TensorType::i8: case TensorType::i16:
-    case TensorType::i64: case TensorType::f64: case TensorType::q8_K: case TensorType::q8_1: return false;
+    case TensorType::tq1_0:
+    case TensorType::tq2_0:
+    case TensorType::nvfp4:
+    case TensorType::i8:
+    case TensorType::i16:
+    case TensorType::i64:
+    case TensorType::f64:
+    case TensorType::q8_K:
+    case TensorType::q8_1: return false;
     default: return true;
   }
 }
@@ -161,7 +192,8 @@ bool cuda_supports(Tensors tensors, const GraphTensor& t)
       return supports_matrix(Backend::cuda, a->type);
     case Op::out_prod: return a->type == TensorType::f32 && b->type == TensorType::f32;
     case Op::get_rows: return cuda_get_rows(*a);
-    case Op::set_rows: return cuda_set_rows(t.type) && (a->type == TensorType::f32 || (a->type == TensorType::f16 && t.type == a->type));
+    case Op::set_rows:
+      return cuda_set_rows(t.type) && (a->type == TensorType::f32 || (a->type == TensorType::f16 && t.type == a->type));
     case Op::set: return (t.type == TensorType::f32 || t.type == TensorType::i32) && a->type == t.type && b->type == t.type;
     case Op::repeat: return is_float(a->type);
     case Op::concat: return a->type == b->type && a->type == t.type && !is_quantized(a->type);
@@ -267,10 +299,10 @@ std::uint64_t buffer_alignment(Backend backend)
 {
   switch (backend) {
     case Backend::cuda:
-    case Backend::rocm: return 128;    // ggml_backend_cuda_buffer_type_get_alignment
-    case Backend::vulkan: return 16;   // minStorageBufferOffsetAlignment of discrete cards
-    case Backend::metal: return 32;    // ggml_backend_metal_buffer_type_get_alignment
-    case Backend::cpu: return 32;      // ggml-backend.cpp: TENSOR_ALIGNMENT
+    case Backend::rocm: return 128;   // ggml_backend_cuda_buffer_type_get_alignment
+    case Backend::vulkan: return 16;  // minStorageBufferOffsetAlignment of discrete cards
+    case Backend::metal: return 32;   // ggml_backend_metal_buffer_type_get_alignment
+    case Backend::cpu: return 32;     // ggml-backend.cpp: TENSOR_ALIGNMENT
   }
   return 32;
 }
@@ -299,7 +331,11 @@ std::uint64_t alloc_size(Backend backend, Tensors tensors, const GraphTensor& t)
 bool supports(Backend backend, Tensors tensors, const GraphTensor& t)
 {
   switch (t.op) {
-    case Op::none: case Op::reshape: case Op::view: case Op::permute: case Op::transpose: return true;
+    case Op::none:
+    case Op::reshape:
+    case Op::view:
+    case Op::permute:
+    case Op::transpose: return true;
     default: break;
   }
   switch (backend) {

@@ -13,8 +13,8 @@ bool same_shape(const GraphTensor& a, const GraphTensor& b) { return a.ne == b.n
 
 /// How an expert selection is laid out in the graph, from its gating function to the weights of the experts.
 struct TopK {
-  std::size_t count = 0;    ///< Nodes.
-  std::size_t ids = 0;      ///< The view of the sorted experts: an output.
+  std::size_t count = 0;  ///< Nodes.
+  std::size_t ids = 0;    ///< The view of the sorted experts: an output.
 };
 
 /// ggml-cuda.cu: ggml_cuda_topk_moe_fusion, for softmax or sigmoid before the selection.
@@ -98,8 +98,8 @@ bool match_reduction(const SplitView& s, std::size_t first, Reduction& match)
   if (first + 1 < s.size()) {
     const auto& second = s.node(first + 1);
     std::int32_t scaled = -1, route = -1, raw = -1, scale = -1;
-    if (second.op == Op::mul && second.type == TensorType::f32 && is_contiguous(second) && split_product(s, second, scaled, route) &&
-        scaled == s.id(first) && split_product(s, head, raw, scale)) {
+    if (second.op == Op::mul && second.type == TensorType::f32 && is_contiguous(second) &&
+        split_product(s, second, scaled, route) && scaled == s.id(first) && split_product(s, head, raw, scale)) {
       weighted = first + 1;
       n_mul = 2;
       match = {.experts = raw, .scale = scale, .weights = route};
@@ -127,7 +127,8 @@ bool match_reduction(const SplitView& s, std::size_t first, Reduction& match)
       continue;
     }
     if (t.op != Op::add || views.size() < 2 || n_adds + 1 >= views.size()) return false;
-    if (t.src[0] != (n_adds == 0 ? views[0] : previous) || t.src[1] != views[n_adds + 1] || t.type != TensorType::f32) return false;
+    if (t.src[0] != (n_adds == 0 ? views[0] : previous) || t.src[1] != views[n_adds + 1] || t.type != TensorType::f32)
+      return false;
     previous = s.id(i);
     ++n_adds;
   }

@@ -10,12 +10,12 @@ namespace {
 using Pattern = std::initializer_list<Op>;
 
 // ggml-vulkan-types.h: sequences of operations that one shader does, which must not be torn apart.
-constexpr Pattern k_early_softmax_norm{Op::soft_max, Op::reshape, Op::argsort, Op::view, Op::get_rows,
-                                       Op::reshape, Op::sum_rows, Op::clamp, Op::div, Op::reshape};
-constexpr Pattern k_sigmoid_norm_bias{Op::unary, Op::reshape, Op::add, Op::argsort, Op::view, Op::get_rows,
-                                      Op::reshape, Op::sum_rows, Op::clamp, Op::div, Op::reshape};
-constexpr Pattern k_sqrt_softplus_norm_bias{Op::unary, Op::sqrt, Op::reshape, Op::add, Op::argsort, Op::view,
-                                            Op::get_rows, Op::reshape, Op::sum_rows, Op::clamp, Op::div, Op::reshape};
+constexpr Pattern k_early_softmax_norm{Op::soft_max, Op::reshape,  Op::argsort, Op::view, Op::get_rows,
+                                       Op::reshape,  Op::sum_rows, Op::clamp,   Op::div,  Op::reshape};
+constexpr Pattern k_sigmoid_norm_bias{Op::unary,   Op::reshape,  Op::add,   Op::argsort, Op::view,   Op::get_rows,
+                                      Op::reshape, Op::sum_rows, Op::clamp, Op::div,     Op::reshape};
+constexpr Pattern k_sqrt_softplus_norm_bias{Op::unary,    Op::sqrt,    Op::reshape,  Op::add,   Op::argsort, Op::view,
+                                            Op::get_rows, Op::reshape, Op::sum_rows, Op::clamp, Op::div,     Op::reshape};
 constexpr Pattern k_early_softmax{Op::soft_max, Op::reshape, Op::argsort, Op::view, Op::get_rows};
 constexpr Pattern k_late_softmax{Op::argsort, Op::view, Op::get_rows, Op::reshape, Op::soft_max, Op::reshape};
 constexpr Pattern k_snake{Op::mul, Op::sin, Op::sqr, Op::mul, Op::add};
@@ -25,10 +25,12 @@ constexpr Pattern k_norm_mul_add{Op::rms_norm, Op::mul, Op::add};
 constexpr Pattern k_norm_mul_rope_store{Op::rms_norm, Op::mul, Op::rope, Op::view, Op::set_rows};
 constexpr Pattern k_norm_store{Op::rms_norm, Op::view, Op::set_rows};
 constexpr Pattern k_rope_store{Op::rope, Op::view, Op::set_rows};
-constexpr std::array k_selections{k_early_softmax_norm, k_sigmoid_norm_bias, k_sqrt_softplus_norm_bias, k_early_softmax, k_late_softmax};
-constexpr std::array k_others{k_snake, k_qsa, k_norm_mul_add_mul, k_norm_mul_add, k_norm_mul_rope_store, k_norm_store, k_rope_store};
+constexpr std::array k_selections{k_early_softmax_norm, k_sigmoid_norm_bias, k_sqrt_softplus_norm_bias, k_early_softmax,
+                                  k_late_softmax};
+constexpr std::array k_others{k_snake,      k_qsa,       k_norm_mul_add_mul, k_norm_mul_add, k_norm_mul_rope_store,
+                              k_norm_store, k_rope_store};
 
-constexpr std::size_t k_look_ahead = 20;   // NUM_TO_CHECK
+constexpr std::size_t k_look_ahead = 20;  // NUM_TO_CHECK
 constexpr std::size_t k_look_partner = 15;
 
 bool is_empty(const GraphTensor& t)

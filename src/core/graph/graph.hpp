@@ -15,11 +15,75 @@ namespace canirun {
 
 /// Operations, named as ggml's (ggml.h: enum ggml_op) because their rules are ggml's; `unary` and `glu` stand for all of their kind.
 enum class Op : std::uint8_t {
-  none, dup, add, add_id, add1, acc, sub, mul, div, sqr, sqrt, log, sin, cos, sum, sum_rows, cumsum, mean, argmax, repeat, concat,
-  norm, rms_norm, group_norm, l2_norm, mul_mat, mul_mat_id, out_prod, scale, set, cpy, cont, reshape, view, permute, transpose,
-  get_rows, set_rows, diag, diag_mask_inf, soft_max, rope, clamp, im2col, conv_2d, pool_1d, pool_2d, pad, roll, arange, argsort,
-  top_k, leaky_relu, tri, fill, flash_attn_ext, ssm_conv, ssm_scan, rwkv_wkv6, rwkv_wkv7, gated_linear_attn, solve_tri,
-  gated_delta_net, lightning_indexer, dsv4_hc_comb, dsv4_hc_pre, dsv4_hc_post, unary, glu,
+  none,
+  dup,
+  add,
+  add_id,
+  add1,
+  acc,
+  sub,
+  mul,
+  div,
+  sqr,
+  sqrt,
+  log,
+  sin,
+  cos,
+  sum,
+  sum_rows,
+  cumsum,
+  mean,
+  argmax,
+  repeat,
+  concat,
+  norm,
+  rms_norm,
+  group_norm,
+  l2_norm,
+  mul_mat,
+  mul_mat_id,
+  out_prod,
+  scale,
+  set,
+  cpy,
+  cont,
+  reshape,
+  view,
+  permute,
+  transpose,
+  get_rows,
+  set_rows,
+  diag,
+  diag_mask_inf,
+  soft_max,
+  rope,
+  clamp,
+  im2col,
+  conv_2d,
+  pool_1d,
+  pool_2d,
+  pad,
+  roll,
+  arange,
+  argsort,
+  top_k,
+  leaky_relu,
+  tri,
+  fill,
+  flash_attn_ext,
+  ssm_conv,
+  ssm_scan,
+  rwkv_wkv6,
+  rwkv_wkv7,
+  gated_linear_attn,
+  solve_tri,
+  gated_delta_net,
+  lightning_indexer,
+  dsv4_hc_comb,
+  dsv4_hc_pre,
+  dsv4_hc_post,
+  unary,
+  glu,
 };
 
 /// What a leaf (a tensor that no operation makes) is. Weights, caches and states live in buffers of their own; inputs are
@@ -42,9 +106,9 @@ struct GraphTensor {
   Leaf leaf = Leaf::none;
   NodeTag tag = NodeTag::none;
   TensorType type = TensorType::f32;
-  bool is_input = false;    ///< GGML_TENSOR_FLAG_INPUT: allocated first, never overwritten.
-  bool is_output = false;   ///< GGML_TENSOR_FLAG_OUTPUT: never freed, never reused in place.
-  bool prec_f32 = false;    ///< A precision request that some backends refuse.
+  bool is_input = false;   ///< GGML_TENSOR_FLAG_INPUT: allocated first, never overwritten.
+  bool is_output = false;  ///< GGML_TENSOR_FLAG_OUTPUT: never freed, never reused in place.
+  bool prec_f32 = false;   ///< A precision request that some backends refuse.
   /// Of a tagged node: `il` of the callback. Of a weight, cache or state: the layer whose device holds it; -1 for input tensors (the
   /// host) and n_layer + n_layer_nextn for output tensors, which includes a tied embedding's second copy.
   std::int16_t layer = -1;

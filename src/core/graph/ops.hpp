@@ -31,10 +31,10 @@ class GraphOps {
   Ref leaf(Leaf kind, TensorType type, const Shape& ne, std::int32_t layer, std::int32_t weight = -1);
 
   // --- Order and marks ---------------------------------------------------------------------------------------------------------
-  void expand(Ref root);      ///< ggml_build_forward_expand
-  void set_output(Ref r);     ///< ggml_set_output
+  void expand(Ref root);   ///< ggml_build_forward_expand
+  void set_output(Ref r);  ///< ggml_set_output
   void tag(Ref r, NodeTag tag, std::uint32_t layer);
-  void prec_src_f32(Ref r);   ///< ggml_prec_set_src(GGML_PREC_F32): some backends refuse the node.
+  void prec_src_f32(Ref r);  ///< ggml_prec_set_src(GGML_PREC_F32): some backends refuse the node.
 
   // --- Element by element, same shape as `a` -------------------------------------------------------------------------------------
   Ref add(Ref a, Ref b);
@@ -74,12 +74,12 @@ class GraphOps {
   Ref diag_mask_inf(Ref a);
 
   // --- Gated units -----------------------------------------------------------------------------------------------------------------
-  Ref glu(Ref a);                 ///< swiglu, geglu, reglu of one tensor: half of its width.
-  Ref glu_split(Ref a, Ref b);    ///< The same of two tensors: the shape of `a`.
+  Ref glu(Ref a);               ///< swiglu, geglu, reglu of one tensor: half of its width.
+  Ref glu_split(Ref a, Ref b);  ///< The same of two tensors: the shape of `a`.
 
   // --- Products, sums, selections --------------------------------------------------------------------------------------------------
-  Ref mul_mat(Ref a, Ref b);                ///< [a.ne1, b.ne1, b.ne2, b.ne3], f32
-  Ref mul_mat_id(Ref as, Ref b, Ref ids);   ///< [as.ne1, ids.ne0, b.ne2], f32
+  Ref mul_mat(Ref a, Ref b);               ///< [a.ne1, b.ne1, b.ne2, b.ne3], f32
+  Ref mul_mat_id(Ref as, Ref b, Ref ids);  ///< [as.ne1, ids.ne0, b.ne2], f32
   Ref out_prod(Ref a, Ref b);
   Ref sum_rows(Ref a);
   Ref mean(Ref a);
@@ -88,7 +88,7 @@ class GraphOps {
   Ref concat(Ref a, Ref b, int dim);
   Ref pad(Ref a, std::uint64_t p0, std::uint64_t p1 = 0, std::uint64_t p2 = 0, std::uint64_t p3 = 0);
   Ref get_rows(Ref a, Ref rows);
-  Ref set_rows(Ref a, Ref b, Ref rows);     ///< A view of `a`.
+  Ref set_rows(Ref a, Ref b, Ref rows);  ///< A view of `a`.
   Ref argsort(Ref a);
   Ref argsort_top_k(Ref a, std::uint64_t k);
   Ref top_k(Ref a, std::uint64_t k);

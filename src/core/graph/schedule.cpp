@@ -54,7 +54,8 @@ void Scheduler::place_leafs(const Graph& graph)
     auto& home = out_.home[at(id)];
     switch (t.leaf) {
       case Leaf::weight: {
-        const bool in_ram = t.layer < 0 || (t.weight >= 0 && at(t.weight) < request_->weight_host.size() && request_->weight_host[at(t.weight)]);
+        const bool in_ram =
+            t.layer < 0 || (t.weight >= 0 && at(t.weight) < request_->weight_host.size() && request_->weight_host[at(t.weight)]);
         home = in_ram ? host() : request_->layer_device[at(t.layer)];
         break;
       }
@@ -309,7 +310,8 @@ void Scheduler::lay_out()
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
     const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
-    if (request_->cuda_fusion && (request_->backend == Backend::cuda || request_->backend == Backend::rocm)) optimize_for_cuda(view, kept_);
+    if (request_->cuda_fusion && (request_->backend == Backend::cuda || request_->backend == Backend::rocm))
+      optimize_for_cuda(view, kept_);
     if (request_->backend == Backend::vulkan) optimize_for_vulkan(view, kept_);
   }
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {

@@ -15,21 +15,21 @@ namespace canirun {
 
 /// What the scheduler knows of a run besides the graph.
 struct ScheduleRequest {
-  Backend backend = Backend::cpu;          ///< Of the GPUs.
+  Backend backend = Backend::cpu;  ///< Of the GPUs.
   std::size_t n_gpus = 0;
-  std::vector<std::int8_t> layer_device;   ///< Of each layer, the output layer last.
-  std::vector<std::int8_t> weight_host;    ///< Of each tensor of the plan: 1 = in RAM whatever its layer's device. May be empty.
-  bool embedding_twice = false;            ///< A tied embedding is two tensors even where both are in RAM.
-  bool offload_kqv = true;                 ///< Caches live with their layers.
-  bool full_offload = false;               ///< Every layer and the output are on GPUs.
-  bool small_batch = false;                ///< Fewer than 32 tokens.
+  std::vector<std::int8_t> layer_device;  ///< Of each layer, the output layer last.
+  std::vector<std::int8_t> weight_host;   ///< Of each tensor of the plan: 1 = in RAM whatever its layer's device. May be empty.
+  bool embedding_twice = false;           ///< A tied embedding is two tensors even where both are in RAM.
+  bool offload_kqv = true;                ///< Caches live with their layers.
+  bool full_offload = false;              ///< Every layer and the output are on GPUs.
+  bool small_batch = false;               ///< Fewer than 32 tokens.
   /// Nodes that llama.cpp puts on a device itself (NodeTag). They decide about flash attention; the measurement of compute buffers
   /// without allocation forgets them (ggml_backend_sched_reserve_size resets the scheduler first), and is never smaller for it.
   bool tags = false;
   /// CUDA keeps the inputs of fused expert kernels alive (GGML_CUDA_DISABLE_FUSION unset): up to a few hundred MiB more on MoE
   /// models with large micro-batches. Off, as in the recorded allocations.
   bool cuda_fusion = false;
-  bool pipeline = false;                   ///< Four copies of everything that crosses devices (several GPUs, full offload).
+  bool pipeline = false;  ///< Four copies of everything that crosses devices (several GPUs, full offload).
 };
 
 /// An allocation step: a tensor on a device.
@@ -83,12 +83,12 @@ class Scheduler {
   std::vector<std::int32_t> order_;
   std::vector<Split> splits_;
   std::size_t n_splits_ = 0;
-  std::vector<std::int32_t> copies_;         ///< By tensor and device: its first copy, or −1.
-  std::vector<std::int32_t> graph_inputs_;   ///< Pipeline: inputs that are kept several times.
-  std::vector<std::int32_t> use_count_;      ///< How often each tensor is a source.
+  std::vector<std::int32_t> copies_;        ///< By tensor and device: its first copy, or −1.
+  std::vector<std::int32_t> graph_inputs_;  ///< Pipeline: inputs that are kept several times.
+  std::vector<std::int32_t> use_count_;     ///< How often each tensor is a source.
   KeptTensors kept_;
-  std::vector<std::int32_t> first_of_;       ///< By weight and device: the leaf that stands for all.
-  std::size_t n_own_ = 0;                    ///< Tensors of the graph itself.
+  std::vector<std::int32_t> first_of_;  ///< By weight and device: the leaf that stands for all.
+  std::size_t n_own_ = 0;               ///< Tensors of the graph itself.
 };
 
 }  // namespace canirun

@@ -8,8 +8,8 @@
 namespace canirun {
 
 /// A decoder with grouped-query attention and a gated feed-forward part.
-inline ModelSpec decoder(std::string arch, std::uint32_t n_layer, std::uint32_t n_embd, std::uint32_t n_head, std::uint32_t n_head_kv,
-                         std::uint32_t head, std::uint32_t n_ff, std::uint32_t n_vocab)
+inline ModelSpec decoder(std::string arch, std::uint32_t n_layer, std::uint32_t n_embd, std::uint32_t n_head,
+                         std::uint32_t n_head_kv, std::uint32_t head, std::uint32_t n_ff, std::uint32_t n_vocab)
 {
   ModelSpec m;
   m.arch = std::move(arch);

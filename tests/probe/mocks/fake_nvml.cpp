@@ -46,7 +46,10 @@ int number(const json& data, const char* key, T* out)
   return k_success;
 }
 
-unsigned long long mib(const json& data, const char* key) { return static_cast<unsigned long long>(data.value(key, 0.0) * 1048576.0); }
+unsigned long long mib(const json& data, const char* key)
+{
+  return static_cast<unsigned long long>(data.value(key, 0.0) * 1048576.0);
+}
 
 }  // namespace
 
@@ -59,7 +62,10 @@ EXPORT int nvmlInit_v2()
   return g_file.value("init", 0);
 }
 
-EXPORT int nvmlSystemGetDriverVersion(char* buffer, unsigned size) { return text(g_file.value("driver", json("550.54.14")), buffer, size); }
+EXPORT int nvmlSystemGetDriverVersion(char* buffer, unsigned size)
+{
+  return text(g_file.value("driver", json("550.54.14")), buffer, size);
+}
 
 EXPORT int nvmlDeviceGetCount_v2(unsigned* count)
 {
@@ -75,8 +81,14 @@ EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device)
   return k_success;
 }
 
-EXPORT int nvmlDeviceGetName(void* device, char* buffer, unsigned size) { return text(card(device).value("name", json()), buffer, size); }
-EXPORT int nvmlDeviceGetUUID(void* device, char* buffer, unsigned size) { return text(card(device).value("uuid", json()), buffer, size); }
+EXPORT int nvmlDeviceGetName(void* device, char* buffer, unsigned size)
+{
+  return text(card(device).value("name", json()), buffer, size);
+}
+EXPORT int nvmlDeviceGetUUID(void* device, char* buffer, unsigned size)
+{
+  return text(card(device).value("uuid", json()), buffer, size);
+}
 
 struct PciInfo {
   char bus_id_legacy[16];
@@ -126,7 +138,10 @@ EXPORT int nvmlDeviceGetMemoryInfo(void* device, MemoryV1* memory)
 }
 
 EXPORT int nvmlDeviceGetMemoryBusWidth(void* device, unsigned* width) { return number(card(device), "bus_width", width); }
-EXPORT int nvmlDeviceGetMaxClockInfo(void* device, unsigned, unsigned* clock) { return number(card(device), "memory_clock", clock); }
+EXPORT int nvmlDeviceGetMaxClockInfo(void* device, unsigned, unsigned* clock)
+{
+  return number(card(device), "memory_clock", clock);
+}
 
 EXPORT int nvmlDeviceGetCudaComputeCapability(void* device, int* major, int* minor)
 {

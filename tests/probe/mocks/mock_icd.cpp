@@ -43,7 +43,8 @@ unsigned hex(const json& data, const char* key) { return static_cast<unsigned>(s
 
 void copy_hex(std::uint8_t* to, std::size_t size, const std::string& digits)
 {
-  for (std::size_t i = 0; i < size && 2 * i + 1 < digits.size(); ++i) to[i] = static_cast<std::uint8_t>(std::stoul(digits.substr(2 * i, 2), nullptr, 16));
+  for (std::size_t i = 0; i < size && 2 * i + 1 < digits.size(); ++i)
+    to[i] = static_cast<std::uint8_t>(std::stoul(digits.substr(2 * i, 2), nullptr, 16));
 }
 
 void VKAPI_CALL get_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties* p)
@@ -69,7 +70,8 @@ void VKAPI_CALL get_properties2(VkPhysicalDevice device, VkPhysicalDevicePropert
   for (auto* next = static_cast<VkBaseOutStructure*>(p->pNext); next != nullptr; next = next->pNext) {
     if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT && d.contains("pci")) {
       auto* pci = reinterpret_cast<VkPhysicalDevicePCIBusInfoPropertiesEXT*>(next);
-      std::sscanf(d["pci"].get<std::string>().c_str(), "%x:%x:%x.%x", &pci->pciDomain, &pci->pciBus, &pci->pciDevice, &pci->pciFunction);
+      std::sscanf(d["pci"].get<std::string>().c_str(), "%x:%x:%x.%x", &pci->pciDomain, &pci->pciBus, &pci->pciDevice,
+                  &pci->pciFunction);
     } else if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES) {
       auto* driver = reinterpret_cast<VkPhysicalDeviceDriverProperties*>(next);
       driver->driverID = static_cast<VkDriverId>(d.value("driver_id", 0));
@@ -92,7 +94,8 @@ void VKAPI_CALL get_memory(VkPhysicalDevice device, VkPhysicalDeviceMemoryProper
   const auto heaps = o.data.value("heaps", json::array());
   m->memoryHeapCount = o.data.value("heap_count", static_cast<std::uint32_t>(heaps.size()));
   for (std::size_t i = 0; i < std::min<std::size_t>(heaps.size(), VK_MAX_MEMORY_HEAPS); ++i) {
-    m->memoryHeaps[i] = {heaps[i].value("size", std::uint64_t{0}), heaps[i].value("local", false) ? VK_MEMORY_HEAP_DEVICE_LOCAL_BIT : 0U};
+    m->memoryHeaps[i] = {heaps[i].value("size", std::uint64_t{0}),
+                         heaps[i].value("local", false) ? VK_MEMORY_HEAP_DEVICE_LOCAL_BIT : 0U};
   }
 }
 
@@ -214,8 +217,8 @@ EXPORT PFN_vkVoidFunction vk_icdGetInstanceProcAddr(VkInstance, const char* name
   if (n == "vkGetPhysicalDeviceMemoryProperties2") return as_void(get_memory2);
   if (n == "vkGetPhysicalDeviceQueueFamilyProperties") return as_void(queue_families);
   if (n == "vkGetPhysicalDeviceImageFormatProperties") return as_void(refuse);
-  for (const char* known : {"vkGetPhysicalDeviceFeatures", "vkGetPhysicalDeviceFormatProperties", "vkGetPhysicalDeviceSparseImageFormatProperties",
-                            "vkGetDeviceProcAddr", "vkCreateDevice"}) {
+  for (const char* known : {"vkGetPhysicalDeviceFeatures", "vkGetPhysicalDeviceFormatProperties",
+                            "vkGetPhysicalDeviceSparseImageFormatProperties", "vkGetDeviceProcAddr", "vkCreateDevice"}) {
     if (n == known) return as_void(nothing);
   }
   return nullptr;

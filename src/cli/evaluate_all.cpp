@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <system_error>
 #include <thread>
 #include <tuple>
 
@@ -31,17 +33,29 @@ std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, c
 {
   std::vector<ModelReport> reports(subjects.size());
   std::atomic<std::size_t> next{0};
+  std::atomic_flag failed;
+  std::exception_ptr problem;  // the first one: memory may run out on any thread
   const auto work = [&] {
-    for (std::size_t i; (i = next.fetch_add(1)) < subjects.size();) {
-      reports[i] = evaluate(*subjects[i].spec, subjects[i].facts, hardware, question);
+    try {
+      for (std::size_t i; (i = next.fetch_add(1)) < subjects.size();) {
+        reports[i] = evaluate(*subjects[i].spec, subjects[i].facts, hardware, question);
+      }
+    } catch (...) {
+      if (!failed.test_and_set()) problem = std::current_exception();
+      next = subjects.size();
     }
   };
   const auto workers = std::min<std::size_t>({std::max(1u, std::thread::hardware_concurrency()), 8, subjects.size()});
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < workers; ++i) threads.emplace_back(work);
+    try {
+      for (std::size_t i = 1; i < workers; ++i) threads.emplace_back(work);
+    } catch (const std::system_error&) {
+      // This user may start no more threads: those that run do it all.
+    }
     work();
   }
+  if (problem) std::rethrow_exception(problem);
   return reports;
 }
 

@@ -1,6 +1,5 @@
 #include "machine.hpp"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 #include "canirun/formats/profile.hpp"
@@ -22,12 +21,11 @@ class Progress {
   Progress(bool show, std::string_view text) : show_(show)
   {
     if (!show_) return;
-    fmt::print(stderr, "{} ...", text);
-    std::fflush(stderr);
+    write_message(fmt::format("{} ...", text));
   }
   ~Progress()
   {
-    if (show_) fmt::print(stderr, "\r\033[K");
+    if (show_) write_message("\r\033[K");
   }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

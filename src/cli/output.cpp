@@ -90,13 +90,18 @@ Result<void> write_output(std::string_view text, const std::string& path)
   return replace_file(resolve_links(path), text, mode_for(exists, old));
 }
 
+void write_message(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }
+
 Result<std::string> read_input(const std::string& path)
 {
   // Profiles and catalogues are small; whatever is larger is not one.
   constexpr std::size_t k_largest = 64u << 20;
   const bool is_stdin = path == "-";
+  const auto cannot_read = [&](int problem) {
+    return fail(ErrorKind::io, fmt::format("cannot read {}: {}", is_stdin ? "standard input" : path, std::strerror(problem)));
+  };
   const int fd = is_stdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fail(ErrorKind::io, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (fd < 0) return cannot_read(errno);
   std::string text;
   int error = 0;
   for (char buffer[65536];;) {
@@ -108,7 +113,7 @@ Result<std::string> read_input(const std::string& path)
     if (text.size() > k_largest) break;
   }
   if (!is_stdin) close(fd);
-  if (error != 0) return fail(ErrorKind::io, fmt::format("cannot read {}: {}", path, std::strerror(error)));
+  if (error != 0) return cannot_read(error);
   if (text.size() > k_largest) return fail(ErrorKind::parse, fmt::format("{} is larger than 64 MiB, which no profile is", path));
   return text;
 }

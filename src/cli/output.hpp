@@ -12,6 +12,9 @@ namespace canirun {
 /// Errors: io.
 Result<void> write_output(std::string_view text, const std::string& path);
 
+/// A message on stderr. Where nobody can read it there is nothing left to say: errors are passed over.
+void write_message(std::string_view text);
+
 /// The whole of a file; "-" is stdin. Errors: io.
 Result<std::string> read_input(const std::string& path);
 

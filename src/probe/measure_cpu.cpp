@@ -6,7 +6,9 @@
 #include <atomic>
 #include <barrier>
 #include <cstdlib>
+#include <latch>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -61,9 +63,15 @@ std::optional<CpuBandwidth> measure_cpu_bandwidth(std::uint32_t threads, std::op
   std::vector<std::array<Round, k_rounds>> results(threads);
   std::atomic<std::uint64_t> sink{0};
   std::barrier together(static_cast<std::ptrdiff_t>(threads));
+  std::latch all_started(1);
+  bool cancelled = false;
+  const std::size_t words = slice / sizeof(std::uint64_t);
+  std::vector<std::unique_ptr<std::uint64_t[]>> slices;
+  for (std::uint32_t i = 0; i < threads; ++i) slices.push_back(std::make_unique_for_overwrite<std::uint64_t[]>(words));
   const auto work = [&](std::size_t index) {
-    const std::size_t words = slice / sizeof(std::uint64_t);
-    const auto data = std::make_unique_for_overwrite<std::uint64_t[]>(words);
+    all_started.wait();
+    if (cancelled) return;
+    auto* const data = slices[index].get();
     for (std::size_t i = 0; i < words; ++i) data[i] = i;  // the thread's own touch puts the pages on its NUMA node
     for (std::size_t r = 0; r < k_rounds; ++r) {
       together.arrive_and_wait();
@@ -71,7 +79,7 @@ std::optional<CpuBandwidth> measure_cpu_bandwidth(std::uint32_t threads, std::op
       std::size_t passes = 0;
       double cpu = 0;
       do {
-        sink += read_once(data.get(), words);
+        sink += read_once(data, words);
         ++passes;
         cpu = thread_seconds() - cpu0;
       } while (cpu < k_round_seconds);
@@ -79,8 +87,14 @@ std::optional<CpuBandwidth> measure_cpu_bandwidth(std::uint32_t threads, std::op
     }
   };
   std::vector<std::thread> team;
-  for (std::uint32_t i = 0; i < threads; ++i) team.emplace_back(work, i);
+  try {
+    for (std::uint32_t i = 0; i < threads; ++i) team.emplace_back(work, i);
+  } catch (const std::system_error&) {
+    cancelled = true;  // fewer threads than cores would measure something else
+  }
+  all_started.count_down();
   for (auto& thread : team) thread.join();
+  if (cancelled) return std::nullopt;
   std::array<Round, k_rounds> rounds{};
   for (std::size_t r = 0; r < k_rounds; ++r) {
     for (const auto& result : results) {

@@ -1,0 +1,87 @@
+#include <exception>
+#include <fmt/format.h>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command_line.hpp"
+#include "commands.hpp"
+#include "output.hpp"
+#include "render/text.hpp"
+#include "run.hpp"
+
+namespace canirun {
+
+Result<int> emit(const std::string& text, const Options& options, int status)
+{
+  if (auto written = write_output(text, options.output); !written) return fail(ErrorKind::unavailable, written.error().message);
+  return status;
+}
+
+namespace {
+
+std::string_view name(ErrorKind kind)
+{
+  switch (kind) {
+    case ErrorKind::invalid_argument: return "invalid_argument";
+    case ErrorKind::not_found: return "not_found";
+    case ErrorKind::parse: return "parse";
+    case ErrorKind::io: return "io";
+    case ErrorKind::unavailable: return "unavailable";
+  }
+  return "internal";
+}
+
+/// One sentence on stderr; with --json the error object on stdout too.
+int report_error(std::string_view kind, const std::string& message, bool json, int status)
+{
+  write_message(fmt::format("canirun: {}\n", clean(message)));  // it may quote a name from a file
+  if (!json) return status;
+  const nlohmann::ordered_json object{{"schema", "canirun.error/1"}, {"error", {{"kind", kind}, {"message", message}}}};
+  const auto text = object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return write_output(text, "") ? status : k_cannot;
+}
+
+}  // namespace
+
+Result<int> answer(const Options& o, const Environment& env)
+{
+  if (o.version) return emit("canirun " CANIRUN_VERSION "\n", o);
+  if (o.help == Help::brief && o.command == Command::grade) return emit(brief_help(), o);
+  if (o.help != Help::none) return emit(full_help(o.command), o);
+  switch (o.command) {
+    case Command::grade:
+    case Command::check: return run_grade(o, env);
+    case Command::plan: return run_plan(o, env);
+    case Command::probe: return run_probe(o, env);
+    case Command::models: return run_models(o, env);
+    case Command::gpus: return run_gpus(o, env);
+    case Command::doctor: return run_doctor(o, env);
+    case Command::completion: return run_completion(o);
+  }
+  return k_wrong_question;
+}
+
+int run(std::span<const std::string> arguments)
+{
+  const bool json = wants_json(arguments);
+  try {
+    auto options = parse_command_line(arguments);
+    const auto status = options ? answer(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
+    if (status) return *status;
+    const auto& error = status.error();
+    return report_error(name(error.kind), error.message, json,
+                        error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
+  } catch (const std::bad_alloc&) {
+    return report_error("unavailable", "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less", json,
+                        k_cannot);
+  } catch (const std::exception& e) {
+    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), json,
+                        k_cannot);
+  }
+}
+
+}  // namespace canirun

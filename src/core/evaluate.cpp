@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "placement_search.hpp"
 #include "quantize.hpp"
+#include "row.hpp"
 
 namespace canirun {
 
@@ -137,36 +138,56 @@ std::vector<std::string> model_notes(const ModelSpec& model, const ModelReport& 
 
 }  // namespace
 
-ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware, const Question& question)
-{
-  auto workload = question.workload;
-  workload.embeddings = workload.embeddings || model.kind == ModelKind::embedding;
-  auto report = header(model, facts, workload);
-  if (const auto why = unplannable(model)) {
-    report.notes.push_back(*why);
-    return report;
-  }
-  const auto machine = examine(hardware, question);
-  report.notes = model_notes(model, report, machine, question);
+/// What is the same for a model on every machine.
+struct Evaluation::State {
+  const ModelSpec& model;
+  const ModelFacts facts;
+  const Question question;
+  Workload workload;
+  std::optional<std::string> unplannable;
 
   // Names and shapes are the same for every file type: only the tensor types change from row to row.
-  auto plan = declare_tensors(model);
-  const bool of_file = !model.tensors.empty();
-  const auto chooser = of_file ? std::nullopt : std::optional<TypeChooser>(std::in_place, model, plan.tensors);
-  MemoryCache memory(model);
+  TensorPlan plan;
+  std::optional<TypeChooser> chooser;  ///< Nothing for a file: its types stand.
+  MemoryCache memory;
   std::optional<FileType> type_now;
-  const auto set_type = [&](FileType type) {
-    if (!chooser || type_now == type) return;
-    chooser->apply(type, {}, plan.tensors);
-    memory.types_changed(plan);
-    type_now = type;
-  };
-  const Subject subject{model, plan, machine, workload, memory};
   std::vector<QuantChoice> choices;
+
+  State(const ModelSpec& m, ModelFacts f, Question q);
+  void set_type(FileType type);
+  ModelReport on(const HardwareProfile& hardware);
+};
+
+Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
+    : model(m), facts(std::move(f)), question(std::move(q)), workload(workload_of(m, question)), unplannable(canirun::unplannable(m)), memory(m)
+{
+  if (unplannable) return;
+  plan = declare_tensors(model);
+  if (model.tensors.empty()) chooser.emplace(model, plan.tensors);
   for (const auto type : types_of(model, question)) {
     set_type(type);
     choices.push_back({type, plan.bits_per_weight()});
   }
+}
+
+void Evaluation::State::set_type(FileType type)
+{
+  if (!chooser || type_now == type) return;
+  chooser->apply(type, {}, plan.tensors);
+  memory.types_changed(plan);
+  type_now = type;
+}
+
+ModelReport Evaluation::State::on(const HardwareProfile& hardware)
+{
+  auto report = header(model, facts, workload);
+  if (unplannable) {
+    report.notes.push_back(*unplannable);
+    return report;
+  }
+  const auto machine = examine(hardware, question);
+  report.notes = model_notes(model, report, machine, question);
+  const Subject subject{model, plan, machine, workload, memory};
   std::vector<std::optional<Trial>> trials(choices.size());
   const auto letter_of = [&](std::size_t i) {
     set_type(choices[i].quant);
@@ -192,6 +213,19 @@ ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const Hard
   report.best = best_quant(choices);
   if (report.best) report.grade = choices[*report.best].letter;
   return report;
+}
+
+Evaluation::Evaluation(const ModelSpec& model, ModelFacts facts, Question question)
+    : state_(std::make_unique<State>(model, std::move(facts), std::move(question)))
+{
+}
+Evaluation::~Evaluation() = default;
+
+ModelReport Evaluation::on(const HardwareProfile& hardware) { return state_->on(hardware); }
+
+ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware, const Question& question)
+{
+  return Evaluation(model, facts, question).on(hardware);
 }
 
 }  // namespace canirun

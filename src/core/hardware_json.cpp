@@ -93,13 +93,15 @@ json to_json(const HardwareProfile& p)
   for (const auto& gpu : p.gpus) gpus.push_back(to_json(gpu));
   json notes = json::array();
   for (const auto& note : p.notes) notes.push_back({{"source", note.source}, {"text", note.text}});
+  json host = json::object();
+  if (p.host.name) host["name"] = *p.host.name;
+  host.update({{"os", p.host.os},
+               {"kernel", p.host.kernel},
+               {"arch", p.host.arch},
+               {"container", or_null(p.host.container)},
+               {"wsl", p.host.wsl}});
   return {{"schema", "canirun.hardware/1"},
-          {"host",
-           {{"os", p.host.os},
-            {"kernel", p.host.kernel},
-            {"arch", p.host.arch},
-            {"container", or_null(p.host.container)},
-            {"wsl", p.host.wsl}}},
+          {"host", std::move(host)},
           {"cpu",
            {{"model", p.cpu.model},
             {"physical_cores", or_null(p.cpu.physical_cores)},

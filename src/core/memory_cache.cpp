@@ -23,12 +23,12 @@ std::uint64_t kind_of(TensorType type)
 
 void MemoryCache::types_changed(const TensorPlan& plan)
 {
-  split_.clear();
-  type_kinds_ = 0xcbf29ce484222325;  // FNV-1a
+  type_kinds_ = types_ = 0xcbf29ce484222325;  // FNV-1a
   for (const auto& t : plan.tensors) {
     // Input tables stay in RAM whatever the placement: where a GPU takes their operation over, it is their copy that counts.
     const auto kind = t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : kind_of(t.type);
     type_kinds_ = (type_kinds_ ^ kind) * 0x100000001b3;
+    types_ = (types_ ^ static_cast<std::uint64_t>(t.type)) * 0x100000001b3;
   }
 }
 
@@ -38,11 +38,12 @@ MemoryEstimate MemoryCache::estimate(const TensorPlan& plan, const Workload& wor
   const bool one_place = placement.gpus.empty() ||
                          (devices.full_offload &&
                           std::ranges::count(devices.weight_host, 0) == static_cast<std::ptrdiff_t>(devices.weight_host.size()));
-  auto& graphs = one_place ? whole_ : split_;
   Key key{workload.n_ctx,       devices.backend,     devices.n_gpus,
-          devices.layer_device, placement.n_cpu_moe, placement.gpus.empty() ? 0 : type_kinds_};
-  auto it = graphs.find(key);
-  if (it == graphs.end()) it = graphs.emplace(std::move(key), graph_bytes(model_, plan, workload, devices)).first;
+          devices.layer_device, placement.n_cpu_moe, placement.gpus.empty() ? 0
+                                                     : one_place            ? type_kinds_
+                                                                            : types_};
+  auto it = graphs_.find(key);
+  if (it == graphs_.end()) it = graphs_.emplace(std::move(key), graph_bytes(model_, plan, workload, devices)).first;
   return assemble_memory(model_, plan, workload, devices, it->second);
 }
 

@@ -9,8 +9,8 @@ namespace canirun {
 
 /// estimate_memory for many placements and file types of one model. Replaying a graph is the expensive part, so its results are kept:
 /// with all weights on the host they do not depend on tensor types, with all on GPUs only on what the backends tell apart (no weight is
-/// streamed), which makes a listing of 14 file types cost few graphs. Those of other placements are kept until the types change: a
-/// search comes back to the same place.
+/// streamed), which makes a listing of 14 file types cost few graphs. Those of other placements depend on every type: a search comes
+/// back to the same place, and so do machines of other sizes.
 class MemoryCache {
  public:
   explicit MemoryCache(const ModelSpec& model) : model_(model) {}
@@ -26,13 +26,13 @@ class MemoryCache {
   void types_changed(const TensorPlan& plan);
 
  private:
-  /// n_ctx, backend, number of GPUs, device of each layer, experts in RAM, kinds of types: all that the schedule of one plan depends on.
+  /// n_ctx, backend, number of GPUs, device of each layer, experts in RAM, types as far as they count: all that the schedule of one plan depends on.
   using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
   const ModelSpec& model_;
-  std::uint64_t type_kinds_ = 0;     ///< Hash of the kind of each tensor's type.
-  std::map<Key, GraphBytes> whole_;  ///< All weights in one kind of place.
-  std::map<Key, GraphBytes> split_;  ///< Of the types that the plan has now.
+  std::uint64_t type_kinds_ = 0;  ///< Hash of the kind of each tensor's type.
+  std::uint64_t types_ = 0;       ///< Hash of the types themselves.
+  std::map<Key, GraphBytes> graphs_;
 };
 
 }  // namespace canirun

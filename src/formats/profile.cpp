@@ -86,6 +86,7 @@ bool read_figure(FieldReader& in, const JsonNode& node, std::string_view unit, O
 
 bool read_host(FieldReader& in, const JsonNode& m, Host& host)
 {
+  if (m.key == "name") return in.read(m, host.name);
   if (m.key == "os") return in.read(m, host.os);
   if (m.key == "kernel") return in.read(m, host.kernel);
   if (m.key == "arch") return in.read(m, host.arch);
@@ -182,6 +183,11 @@ Result<HardwareProfile> parse_profile(std::string_view json, std::string_view fi
   if (root.kind != JsonKind::object)
     return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", document->where(root)));
   const auto* schema = document->find(root, "schema");
+  constexpr std::string_view k_schema = "canirun.hardware/";
+  if (schema && schema->string.starts_with(k_schema) && schema->string != "canirun.hardware/1") {
+    return fail(ErrorKind::parse, fmt::format("{}: this profile follows {}, which is newer than this canirun reads; update canirun",
+                                              document->where(*schema), schema->string));
+  }
   if (!schema || schema->string != "canirun.hardware/1") {
     return fail(ErrorKind::parse,
                 fmt::format("{}: \"schema\": \"canirun.hardware/1\" is expected; `canirun probe -o FILE` writes such a file",

@@ -333,3 +333,30 @@ TEST_CASE("the best settings reach the goal on this machine", "[plan]")
   CHECK(parse_goal("speed") == Goal::speed);
   CHECK(parse_goal("fast") == std::nullopt);
 }
+
+TEST_CASE("many machines in one evaluation have the rows that each has alone", "[evaluate][fleet]")
+{
+  Question question;
+  for (const bool best_only : {false, true}) {
+    question.best_only = best_only;
+    for (const auto& model : {llama_8b(), mixtral()}) {
+      Evaluation evaluation(model, {}, question);
+      for (const double vram : {24.0, 8.0, 4.0, 12.0, 24.0}) {
+        HardwareProfile machine;
+        machine.memory.total = 32_GiB;
+        machine.gpus = {card(vram)};
+        const auto together = evaluation.on(machine), alone = evaluate(model, {}, machine, question);
+        REQUIRE(together.quants.size() == alone.quants.size());
+        CHECK(together.grade == alone.grade);
+        CHECK(together.best == alone.best);
+        for (std::size_t i = 0; i < alone.quants.size(); ++i) {
+          CAPTURE(vram, model.id, name(alone.quants[i].quant));
+          CHECK(together.quants[i].quant == alone.quants[i].quant);
+          CHECK(together.quants[i].memory.total() == alone.quants[i].memory.total());
+          CHECK(together.quants[i].placement.n_gpu_layers == alone.quants[i].placement.n_gpu_layers);
+          CHECK(together.quants[i].max_ctx == alone.quants[i].max_ctx);
+        }
+      }
+    }
+  }
+}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "canirun/core/report.hpp"
@@ -29,6 +30,23 @@ struct ModelFacts {
 
 /// Every quantisation of one model on one machine, each at its best placement (or the stated one), and the best of them.
 ModelReport evaluate(const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware, const Question& question);
+
+/// The same for one model on many machines: its tensors and the graphs that were replayed are kept from machine to machine, which is
+/// what makes a fleet cheap. The model must outlive it. Not for several threads at a time.
+class Evaluation {
+ public:
+  Evaluation(const ModelSpec& model, ModelFacts facts, Question question);
+  ~Evaluation();
+  Evaluation(const Evaluation&) = delete;
+  Evaluation& operator=(const Evaluation&) = delete;
+
+  /// What `evaluate` returns for this machine.
+  ModelReport on(const HardwareProfile& hardware);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// What a run may use on a device (product.md "Budget"): total minus the driver's reserve, or what is free now.
 Bytes gpu_budget(const Gpu& gpu, const HardwareProfile& hardware, const Question& question);

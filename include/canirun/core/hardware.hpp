@@ -79,6 +79,7 @@ struct Memory {
 };
 
 struct Host {
+  std::optional<std::string> name;  ///< Only what `probe --host NAME` was given: a profile says nothing that was not asked of it.
   std::string os;
   std::string kernel;
   std::string arch;

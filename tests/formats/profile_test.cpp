@@ -20,7 +20,7 @@ Figure figure(double value, const char* unit, FigureConfidence confidence)
 HardwareProfile full_profile()
 {
   HardwareProfile p;
-  p.host = {"Debian GNU/Linux 12", "6.1.0", "x86_64", "docker", true};
+  p.host = {"Debian GNU/Linux 12", "6.1.0", "x86_64", "docker", true, "node-1"};
   p.cpu = {"EPYC \"Genoa\"", 96, 192, 64, 96, {"avx2", "avx512f"}, 2};
   p.memory = {Bytes{135'000'000'000}, Bytes{64'000'000'000}, Bytes{60'000'000'001}, Bytes{0},
               figure(460.8e9, "B/s", FigureConfidence::measured)};

@@ -79,12 +79,12 @@ struct Memory {
 };
 
 struct Host {
-  std::optional<std::string> name;  ///< Only what `probe --host NAME` was given: a profile says nothing that was not asked of it.
   std::string os;
   std::string kernel;
   std::string arch;
   std::optional<std::string> container;
   bool wsl = false;
+  std::optional<std::string> name = {};  ///< Only what `probe --host NAME` was given: a profile says nothing that was not asked of it.
   friend bool operator==(const Host&, const Host&) = default;
 };
 

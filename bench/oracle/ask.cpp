@@ -3,7 +3,7 @@
 //
 //   {"gguf":"m.gguf","devs":"none|CUDA0|CUDA0,CUDA1","ngl":-1,"n_ctx":4096,"n_batch":2048,"n_ubatch":512,"n_seq_max":1,
 //    "n_outputs_max":0,"type_k":"f16","type_v":"f16","fa":"auto|on|off","offload_kqv":true,"swa_full":false,"kv_unified":false,
-//    "ot":"exps=CPU"}
+//    "ot":"exps=CPU","split":[3,1]}
 //
 // Every question runs in a child process: llama.cpp aborts where it meets what it does not support.
 
@@ -75,6 +75,11 @@ json ask(const json& question)
     overrides.push_back({pattern.c_str(), ggml_backend_cpu_buffer_type()});
     overrides.push_back({nullptr, nullptr});
     mparams.tensor_buft_overrides = overrides.data();
+  }
+  auto split = question.value("split", std::vector<float>{});
+  if (!split.empty()) {
+    split.resize(llama_max_devices(), 0.0F);
+    mparams.tensor_split = split.data();
   }
   json answer = question;
   auto* model = llama_model_load_from_file(question.at("gguf").get<std::string>().c_str(), mparams);

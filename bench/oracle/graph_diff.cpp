@@ -224,6 +224,7 @@ int main(int argc, char** argv)
     else models.push_back(word);
   }
   request.flash_attn = fa != "off";
+  request.v_transposed = fa == "off";
   const auto catalogue = Catalogue::builtin();
   std::string folder = (std::filesystem::temp_directory_path() / "canirun-graph-XXXXXX").string();
   if (!catalogue || !mkdtemp(folder.data())) return 3;

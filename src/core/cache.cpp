@@ -140,7 +140,12 @@ std::uint64_t sliding_cells(const ModelSpec& model, const RunShape& shape, bool 
   return pad_to(std::min(full, model.swa->window * n_windows + shape.n_ubatch), 256);
 }
 
-std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn)
+bool stores_v_transposed(const ModelSpec& model, const Workload& workload)
+{
+  return workload.flash_attn == FlashAttention::off || model.arch == "grok";
+}
+
+std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape)
 {
   std::vector<CacheTensor> out;
   if (has_no_memory(model)) return out;
@@ -155,6 +160,7 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
   sliding.cells = sliding_cells(model, shape, has_full_windows(workload));
   const auto mla = model.is_mla();
   const auto widest_v = model.n_embd_v_gqa_max();
+  const auto v_transposed = stores_v_transposed(model, workload);
   const auto conv = conv_state_width(model), state = ssm_state_width(model);
 
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
@@ -167,7 +173,7 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
     }
     if (!has_kv(model, il)) continue;
     const auto swa = model.is_swa(il);
-    const auto width_v = flash_attn ? model.n_embd_v_gqa(il) : widest_v;
+    const auto width_v = v_transposed ? widest_v : model.n_embd_v_gqa(il);
     add_kv(out, swa ? sliding : full, il, swa, model.n_embd_k_gqa(il), width_v, !mla);
     if (model.mla && has_indexer(*model.mla, il)) {
       add_kv(out, full, il, false, model.mla->indexer_head_dim, 0, false, CacheKind::indexer_k);

@@ -31,8 +31,11 @@ std::uint64_t ssm_state_width(const ModelSpec& model);
 /// micro-batch, padded to 256; all n_ctx_seq with --swa-full.
 std::uint64_t sliding_cells(const ModelSpec& model, const RunShape& shape, bool swa_full);
 
+/// V is stored transposed, as wide as on the widest layer, where flash attention was off when the cache was made: "auto" counts as on,
+/// also where it is switched off later (llama_model::create_memory, attn_v_trans; llama_context::resolve_fused_ops).
+bool stores_v_transposed(const ModelSpec& model, const Workload& workload);
+
 /// Every cache tensor of a context; empty for models without one (embedding models).
-/// `flash_attn` matters: without it V is padded to the widest layer (docs/memory-model.md).
-std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn);
+std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape);
 
 }  // namespace canirun

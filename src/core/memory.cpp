@@ -24,7 +24,7 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, c
   MemoryEstimate estimate;
   estimate.flash_attn = graph.flash_attn;
   const auto weights = weight_bytes(model, plan, devices);
-  const auto caches = cache_bytes(model, workload, shape, estimate.flash_attn, devices);
+  const auto caches = cache_bytes(model, workload, shape, devices);
   estimate.compute_known = !graph.compute.empty();
 
   estimate.gpus.resize(devices.n_gpus);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "canirun/core/runtime.hpp"
+#include "cache.hpp"
 #include "graph/allocate.hpp"
 #include "memory_model.hpp"
 
@@ -19,10 +20,11 @@ Scratch& scratch()
   return one;
 }
 
-GraphRequest graph_request(const Workload& w, const RunShape& shape, bool flash_attn)
+GraphRequest graph_request(const ModelSpec& model, const Workload& w, const RunShape& shape, bool flash_attn)
 {
   return {.shape = shape,
           .flash_attn = flash_attn,
+          .v_transposed = stores_v_transposed(model, w),
           .type_k = w.cache_type_k,
           .type_v = w.cache_type_v,
           .offload_kqv = w.offload_kqv,
@@ -50,7 +52,7 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   request.pipeline = false;
   request.tags = true;
   auto& graph = scratch().graph;
-  build_graph(model, plan, graph_request(workload, shape, true), graph);
+  build_graph(model, plan, graph_request(model, workload, shape, true), graph);
   const auto& schedule = scratch().scheduler.assign(graph, request);
   return std::ranges::all_of(graph.nodes, [&](std::int32_t id) {
     const auto& t = graph.tensors[static_cast<std::size_t>(id)];
@@ -67,7 +69,7 @@ std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan,
   auto request = devices;
   request.small_batch = std::min(shape.n_ctx, shape.n_ubatch) < 32;
   auto& graph = scratch().graph;
-  build_graph(model, plan, graph_request(workload, shape, flash_attn), graph);
+  build_graph(model, plan, graph_request(model, workload, shape, flash_attn), graph);
   const auto sizes = scratch().allocator.reserve(scratch().scheduler.run(graph, request));
   std::vector<Bytes> bytes;
   for (const auto size : sizes) bytes.push_back({size});

@@ -26,7 +26,7 @@ struct CacheBytes {
   Bytes kv, state;
 };
 /// Bytes of caches and states on each device.
-std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn,
+std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape,
                                     const ScheduleRequest& devices);
 
 /// The logits (and embeddings) that a context keeps on the host from its start (llama_context::output_reserve).

@@ -82,11 +82,11 @@ std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, 
   return sums;
 }
 
-std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, bool flash_attn,
+std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape,
                                     const ScheduleRequest& devices)
 {
   std::vector<CacheBytes> sums(devices.n_gpus + 1);
-  for (const auto& t : cache_tensors(model, workload, shape, flash_attn)) {
+  for (const auto& t : cache_tensors(model, workload, shape)) {
     const auto device = devices.offload_kqv ? static_cast<std::size_t>(devices.layer_device[t.layer]) : devices.n_gpus;
     const auto backend = device < devices.n_gpus ? devices.backend : Backend::cpu;
     const auto bytes = t.ne[1] * t.ne[2] * row_size(t.type, t.ne[0]).count;

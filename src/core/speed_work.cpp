@@ -93,7 +93,7 @@ void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Work
                 const std::vector<std::size_t>& devices, std::uint32_t depth)
 {
   const auto shape = resolve(workload, model);
-  for (const auto& t : cache_tensors(model, workload, shape, workload.flash_attn != FlashAttention::off)) {
+  for (const auto& t : cache_tensors(model, workload, shape)) {
     auto device = devices[std::min<std::size_t>(t.layer, devices.size() - 1)];
     const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
     if (!workload.offload_kqv && !state) device = work.size() - 1;

@@ -22,6 +22,7 @@ Built build(const ModelSpec& model, std::uint32_t n_ctx = 4096, bool flash_attn 
   GraphRequest request;
   request.shape = resolve(w, model);
   request.flash_attn = flash_attn;
+  request.v_transposed = !flash_attn;
   request.type_k = request.type_v = cache;
   Built b;
   b.plan = tensor_plan(model, FileType::Q4_K_M);

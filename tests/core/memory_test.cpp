@@ -89,6 +89,18 @@ TEST_CASE("without flash attention the scores of all heads are in the compute bu
   CHECK(on.gpus.at(0).compute < 128_MiB);
 }
 
+TEST_CASE("where flash attention is given up for want of a kernel, V stays as it was stored", "[memory][cache]")
+{
+  // CUDA has no flash attention for heads of 160. The figures are llama.cpp's for StableLM 2 12B: 40 layers, 8 key heads.
+  const auto model = decoder("llama", 40, 5120, 32, 8, 160, 13824, 100352);
+  const auto given_up = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096}, on_one_gpu(model));
+  const auto off = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096, .flash_attn = FlashAttention::off}, on_one_gpu(model));
+  CHECK_FALSE(given_up.flash_attn);
+  CHECK(given_up.host.compute == Bytes{29'374'464});
+  // Transposed, V needs one 64-bit index an element, else one a token.
+  CHECK(off.host.compute.count - given_up.host.compute.count == 8 * 512 * (8 * 160 - 1));
+}
+
 TEST_CASE("experts in RAM move their bytes from the GPU to the host", "[memory][moe]")
 {
   const auto model = mixtral_8x7b();

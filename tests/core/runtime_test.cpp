@@ -69,7 +69,7 @@ TEST_CASE("LM Studio and Ollama keep sliding windows at full size", "[runtime]")
     w.n_ctx = 4096;
     w.runtime = runtime;
     std::uint64_t bytes = 0;
-    for (const auto& t : cache_tensors(m, w, resolve(w, m), true)) bytes += t.ne[1] * t.ne[2] * row_size(t.type, t.ne[0]).count;
+    for (const auto& t : cache_tensors(m, w, resolve(w, m))) bytes += t.ne[1] * t.ne[2] * row_size(t.type, t.ne[0]).count;
     return bytes >> 20;
   };
   CHECK(mib(Runtime::lm_studio) == 288);

@@ -17,6 +17,7 @@ namespace canirun {
 struct GraphRequest {
   RunShape shape;
   bool flash_attn = true;
+  bool v_transposed = false;  ///< stores_v_transposed(): decided before flash attention "auto" is.
   TensorType type_k = TensorType::f16;
   TensorType type_v = TensorType::f16;
   bool offload_kqv = true;

@@ -28,7 +28,7 @@ Ref Builder::cache(CacheKind kind, std::uint32_t il)
   const auto is_v = kind == CacheKind::v;
   auto width = is_v ? model_.n_embd_v_gqa(il) : model_.n_embd_k_gqa(il);
   if (kind == CacheKind::indexer_k) width = model_.sparse ? model_.sparse->index_dim : model_.mla->indexer_head_dim;
-  if (is_v && !request_.flash_attn) width = model_.n_embd_v_gqa_max();  // the transposed V is padded to the widest layer
+  if (is_v && request_.v_transposed) width = model_.n_embd_v_gqa_max();  // the transposed V is padded to the widest layer
   made = leaf(Leaf::kv_cache, is_v ? request_.type_v : request_.type_k,
               {width, kv_cells(model_.is_swa(il)), request_.shape.n_stream, 1}, static_cast<std::int32_t>(il));
   return made;
@@ -40,8 +40,8 @@ CacheInput Builder::cache_input(bool swa, bool with_v, bool rotated)
   const auto& shape = request_.shape;
   CacheInput in;
   in.k_idxs = input(TensorType::i64, n_tokens_);
-  // Without flash attention V is stored transposed, one index for each of its elements.
-  if (with_v) in.v_idxs = input(TensorType::i64, n_tokens_ * (request_.flash_attn ? 1 : model_.n_embd_v_gqa_max()));
+  // A transposed V has one index for each of its elements.
+  if (with_v) in.v_idxs = input(TensorType::i64, n_tokens_ * (request_.v_transposed ? model_.n_embd_v_gqa_max() : 1));
   in.mask = input(request_.flash_attn ? TensorType::f16 : TensorType::f32, kv_cells(swa), n_tokens_ / shape.n_stream, 1,
                   shape.n_stream);
   if (!rotated) return in;
@@ -130,7 +130,7 @@ void Builder::store_v(Ref cur, Ref idxs, std::uint32_t il)
   auto v = cache(CacheKind::v, il);
   const auto ne = at(cur).ne;
   const auto width = ne[0] * ne[1];
-  if (request_.flash_attn) {
+  if (!request_.v_transposed) {
     cur = view_2d(cur, width, ne[2], at(cur).nb[2], 0);
     if (const auto c = at(v).ne; c[2] > 1) v = reshape(v, c[0], c[1] * c[2]);
     expand(set_rows(v, cur, idxs));
@@ -168,7 +168,7 @@ Ref Builder::load_v(std::uint32_t il)
   const auto type = at(v).type;
   const auto ne = at(v).ne;
   const std::uint64_t head = model_.head_v(il), n_head_kv = model_.n_head_kv(il), cells = ne[1];
-  if (request_.flash_attn) {
+  if (!request_.v_transposed) {
     return view_4d(v, {head, n_head_kv, cells, ne[2]}, row_size(type, head).count, row_size(type, ne[0]).count,
                    row_size(type, ne[0] * cells).count, 0);
   }

@@ -276,6 +276,12 @@ void add_how(CLI::App& app, Options& o)
       [&p](auto b) { p.backend = b; }, "cpu, cuda, vulkan, rocm or metal", "NAME");
 }
 
+Result<bool> parse_probe_depth(std::string_view text)
+{
+  if (text == "deep" || text == "normal") return text == "deep";
+  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a depth of the probe; use normal or deep", text));
+}
+
 void add_machine(CLI::App& app, Options& o)
 {
   auto& m = o.machine;
@@ -306,9 +312,13 @@ void add_machine(CLI::App& app, Options& o)
   size(
       "--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
   flag(app, k_machine, "--measure", m.measure, "Measure the bandwidth of RAM and GPUs; later runs use it");
+  value_option<bool>(
+      app, k_machine, "--probe", parse_probe_depth, [&m](auto deep) { m.deep = deep; },
+      "deep asks the drivers even where no GPU shows, and waits 10 s [normal]", "KIND");
+  flag(app, k_machine, "--wake", m.wake, "Wake GPUs that sleep and ask their driver");
   value_option<std::uint32_t>(
       app, k_machine, "--probe-timeout", count_from(1), [&m](auto n) { m.probe_timeout = std::chrono::milliseconds(n); },
-      "Wait so long for a driver [2000]", "MS");
+      "Wait so long for the drivers [2000, deep 10000]", "MS");
 }
 
 void add_requirements(CLI::App& app, Options& o)

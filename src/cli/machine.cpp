@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "canirun/formats/profile.hpp"
-#include "canirun/probe/probe.hpp"
 #include "output.hpp"
 
 namespace canirun {
@@ -38,7 +37,7 @@ Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& option
 {
   profile.gpus.clear();
   for (const auto& text : options.gpus) {
-    auto match = table.lookup(text, options.ram ? options.ram : profile.memory.total);
+    auto match = table.lookup(text, options.ram, profile.memory.total);
     if (!match) return tl::unexpected(match.error());
     for (auto& gpu : match->gpus) profile.gpus.push_back(std::move(gpu));
     for (auto& note : match->notes) profile.notes.push_back({"--gpu", std::move(note)});
@@ -46,7 +45,33 @@ Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& option
   return {};
 }
 
+/// A stated GPU that shares memory brings that memory: without --ram its pool is the machine's RAM.
+void share_pool(HardwareProfile& profile)
+{
+  for (const auto& gpu : profile.gpus) {
+    if (!gpu.unified_memory || !gpu.memory_total || profile.memory.total == gpu.memory_total->bytes()) continue;
+    const auto pool = gpu.memory_total->bytes();
+    profile.memory.total = pool;
+    profile.memory.limit.reset();
+    profile.memory.available.reset();
+    profile.notes.push_back(
+        {"--gpu", fmt::format("{} shares its {:g} GiB with the CPU, so the RAM is taken as {:g} GiB; --ram says otherwise", gpu.name,
+                              to_gib(pool).value, to_gib(pool).value)});
+    return;
+  }
+}
+
 }  // namespace
+
+ProbeOptions probe_options(const MachineOptions& options, const Environment& env)
+{
+  return {.sysroot = env.sysroot,
+          .timeout = options.probe_timeout,
+          .no_gpu = options.no_gpu,
+          .deep = options.deep,
+          .wake = options.wake,
+          .measure = options.measure};
+}
 
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table)
 {
@@ -61,11 +86,8 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
     if (!parsed) return tl::unexpected(parsed.error());
     profile = std::move(*parsed);
   } else {
-    ProbeOptions probe;
-    probe.sysroot = env.sysroot;
-    probe.timeout = options.probe_timeout;
+    auto probe = probe_options(options, env);
     probe.no_gpu = options.no_gpu || !options.gpus.empty();
-    probe.measure = options.measure;
     const Progress progress(options.measure && env.stderr_is_terminal, "measuring the bandwidth of the memory");
     profile = probe_machine(probe);
   }
@@ -74,6 +96,7 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
   if (options.no_gpu) profile.gpus.clear();
   if (!options.gpus.empty()) {
     if (auto done = replace_gpus(profile, options, table); !done) return tl::unexpected(done.error());
+    if (!options.ram) share_pool(profile);
   }
   if (options.ram) {
     profile.memory.total = options.ram;

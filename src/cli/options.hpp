@@ -30,7 +30,9 @@ struct MachineOptions {
   std::optional<BytesPerSecond> ram_bandwidth;
   std::optional<std::uint32_t> cores;
   bool measure = false;  ///< Bandwidths are measured, not taken from tables.
-  std::chrono::milliseconds probe_timeout{2000};
+  bool deep = false;     ///< Drivers are asked even where no device node of a GPU exists, and given more time.
+  bool wake = false;     ///< GPUs that sleep are woken to be asked.
+  std::optional<std::chrono::milliseconds> probe_timeout;
 };
 
 /// Which models of the catalogue.

@@ -125,7 +125,8 @@ void fill_from_table(HardwareProfile& profile, const GpuTable& table)
       // No PCI id, or one that the table does not know: an exact name will do ("Apple M3 Max", "NVIDIA GB10").
       const auto key = parse_gpu_name(gpu.name).key;
       const auto named = std::ranges::find_if(table.entries(), [&](const GpuEntry& e) {
-        return !key.empty() && (parse_gpu_name(e.name).key == key || parse_gpu_name(e.name).base == key);
+        const auto is = [&](const std::string& n) { return parse_gpu_name(n).key == key || parse_gpu_name(n).base == key; };
+        return !key.empty() && (is(e.name) || std::ranges::any_of(e.aliases, is));
       });
       if (named == table.entries().end()) continue;
       entry = &*named;

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -12,68 +12,6 @@
 namespace canirun {
 
 namespace {
-
-constexpr std::string_view k_dropped_words[] = {"nvidia",   "geforce",    "tesla",   "quadro",   "amd", "radeon", "instinct",
-                                                "intel",    "apple",      "gpu",     "card",     "tm",  "r",      "corporation",
-                                                "graphics", "generation", "edition", "qualcomm", "ati"};
-constexpr std::string_view k_mobile_words[] = {"laptop", "mobile", "notebook", "maxq"};
-
-/// "12gb", "24g", "80gib": a size of whole gibibytes, as names of cards state it.
-std::optional<double> size_word(std::string_view word)
-{
-  double value = 0;
-  const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value, std::chars_format::fixed);
-  if (status != std::errc{} || value <= 0 || value > 4096) return {};
-  const std::string_view unit(end, static_cast<std::size_t>(word.data() + word.size() - end));
-  return unit == "g" || unit == "gb" || unit == "gib" ? std::optional(value) : std::nullopt;
-}
-
-bool letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-
-/// What a user typed: how many, which, and with how much memory.
-struct GpuQuery {
-  std::uint32_t count = 1;
-  std::string_view name;
-  std::optional<double> gib;
-};
-
-/// "2x RTX 3090", "RTX 3090:24G". Errors: the count or the size is not one.
-Result<GpuQuery> parse_query(std::string_view text)
-{
-  GpuQuery query;
-  const auto trim = [](std::string_view s) {
-    while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
-    while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
-    return s;
-  };
-  text = trim(text);
-  std::uint32_t count = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (status == std::errc{}) {
-    auto rest = trim({end, static_cast<std::size_t>(text.data() + text.size() - end)});
-    const bool times = rest.starts_with("x ") || rest.starts_with("X ") || rest.starts_with("* ") || rest.starts_with("\xC3\x97");
-    if (times) {
-      if (count == 0 || count > 64)
-        return fail(ErrorKind::invalid_argument, fmt::format("'{}': 1 to 64 GPUs can be stated", text));
-      query.count = count;
-      text = trim(rest.substr(rest.starts_with("\xC3\x97") ? 2 : 1));
-    }
-  }
-  if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
-    std::string size(text.substr(colon + 1));
-    std::ranges::transform(size, size.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    auto gib = size_word(size);
-    if (!gib) gib = size_word(size + "g");
-    if (!gib)
-      return fail(ErrorKind::invalid_argument,
-                  fmt::format("'{}': '{}' is not a memory size like 24G", text, text.substr(colon + 1)));
-    query.gib = gib;
-    text = trim(text.substr(0, colon));
-  }
-  query.name = text;
-  return query;
-}
 
 bool has_size(const GpuEntry& entry, double gib)
 {
@@ -114,20 +52,92 @@ std::string listing(const std::vector<const GpuEntry*>& entries)
   return fmt::format("{}{}", fmt::join(names, ", "), entries.size() > names.size() ? ", …" : "");
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Names that a longer text holds word by word ("Mac Studio M2 Ultra" holds M2 Ultra), the longest first.
+std::vector<std::string_view> names_within(std::span<const GpuEntry> entries, const GpuName& wanted)
+{
+  std::size_t longest = 1;
+  std::vector<std::string_view> names;
+  for (const auto& entry : entries) {
+    const auto name = parse_gpu_name(entry.name);
+    if (name.base.size() < longest || std::ranges::none_of(name.base, is_digit)) continue;
+    if (std::ranges::search(wanted.words, name.words).empty()) continue;
+    if (name.base.size() > longest) names.clear();
+    longest = name.base.size();
+    names.push_back(entry.name);
+  }
+  return names;
+}
+
 Error unknown_gpu(std::span<const GpuEntry> entries, std::string_view text, const GpuName& wanted)
 {
+  if (text.find_first_of("+,;&") != std::string_view::npos)
+    return {ErrorKind::invalid_argument, fmt::format("'{}' is not one GPU; state several by --gpu for each of them", text)};
+  auto names = names_within(entries, wanted);
   std::vector<std::pair<std::size_t, std::string_view>> near;
   for (const auto& entry : entries) {
     const auto distance = name_distance(wanted.key, parse_gpu_name(entry.name).key);
     if (distance <= std::max<std::size_t>(2, wanted.key.size() / 3)) near.emplace_back(distance, entry.name);
   }
   std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string_view>::first);
-  std::vector<std::string_view> names;
   for (const auto& [distance, name] : near) {
     if (names.size() < 3) names.push_back(name);
   }
+  if (names.size() > 3) names.resize(3);
   const auto hint = names.empty() ? std::string() : fmt::format("; did you mean {}?", fmt::join(names, " or "));
   return {ErrorKind::not_found, fmt::format("no GPU is called '{}'{} `canirun gpus` lists all", text, hint.empty() ? ";" : hint)};
+}
+
+/// Does `name` end with the words of `wanted`, and begin with others?
+bool ends_with_words(const GpuName& name, const GpuName& wanted)
+{
+  if (name.base.size() <= wanted.base.size() || !name.base.ends_with(wanted.base)) return false;
+  auto left = name.base.size();
+  for (const auto& word : std::views::reverse(name.words)) {
+    left -= word.size();
+    if (name.base.size() - left >= wanted.base.size()) break;
+  }
+  return name.base.size() - left == wanted.base.size();
+}
+
+/// "4090", "A770", "W7900": a number without its series (RTX, Arc, Radeon PRO) stands for the only name that ends with it.
+void complete_series(std::span<const GpuEntry> entries, GpuName& wanted)
+{
+  if (std::ranges::none_of(wanted.base, is_digit)) return;
+  std::vector<std::string> whole;
+  const auto consider = [&](std::string_view text) {
+    const auto name = parse_gpu_name(text);
+    if (name.base == wanted.base) whole.push_back(name.base);
+    if (ends_with_words(name, wanted) && std::ranges::find(whole, name.base) == whole.end()) whole.push_back(name.base);
+  };
+  for (const auto& entry : entries) {
+    consider(entry.name);
+    std::ranges::for_each(entry.aliases, consider);
+  }
+  if (whole.size() != 1 || whole.front() == wanted.base) return;
+  wanted.key.insert(0, whole.front(), 0, whole.front().size() - wanted.base.size());
+  wanted.base = whole.front();
+}
+
+/// Does `name` begin with `start`, and not in the midst of a number? "P100" does not begin "P1000", but "RTX 40" begins "RTX 4090".
+enum class Beginning { none, within_number, at_word };
+Beginning beginning(std::string_view name, std::string_view start)
+{
+  if (start.empty() || !name.starts_with(start)) return Beginning::none;
+  return is_digit(start.back()) && name.size() > start.size() && is_digit(name[start.size()]) ? Beginning::within_number
+                                                                                             : Beginning::at_word;
+}
+
+std::vector<const GpuEntry*> select_by_beginning(std::span<const GpuEntry> entries, const GpuName& wanted)
+{
+  for (const auto wish : {Beginning::at_word, Beginning::within_number}) {
+    auto found = select(entries, [&](const GpuName& n) {
+      return beginning(n.key, wanted.key) == wish || beginning(n.base, wanted.base) == wish;
+    });
+    if (!found.empty()) return found;
+  }
+  return {};
 }
 
 /// Steps 1 to 4 of "GPU lookup": the entry, and a note when a choice was made.
@@ -135,14 +145,9 @@ Result<const GpuEntry*> choose(std::span<const GpuEntry> entries, std::string_vi
                                std::vector<std::string>& notes)
 {
   auto wanted = parse_gpu_name(text);
-  if (wanted.key.empty()) return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not the name of a GPU", text));
-  // "4090", "7900 XTX": a bare number stands for the series that has it.
-  for (const std::string series : {"rtx", "gtx", "rx"}) {
-    if (select(entries, [&](const GpuName& n) { return n.base == series + wanted.base; }).empty()) continue;
-    wanted.key = series + wanted.key;
-    wanted.base = series + wanted.base;
-    break;
-  }
+  if (wanted.key.empty())
+    return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not the name of a GPU; `canirun gpus` lists all", text));
+  complete_series(entries, wanted);
   if (!gib) gib = wanted.gib;
 
   const auto exact = select(entries, [&](const GpuName& n) { return n.key == wanted.key; });
@@ -162,7 +167,7 @@ Result<const GpuEntry*> choose(std::span<const GpuEntry> entries, std::string_vi
     }
   }
   if (found.empty()) {
-    found = select(entries, [&](const GpuName& n) { return n.key.starts_with(wanted.key) || n.base.starts_with(wanted.base); });
+    found = select_by_beginning(entries, wanted);
     if (gib) {
       auto sized = found;
       std::erase_if(sized, [&](const GpuEntry* e) { return !has_size(*e, *gib); });
@@ -186,48 +191,9 @@ Result<const GpuEntry*> choose(std::span<const GpuEntry> entries, std::string_vi
 
 }  // namespace
 
-GpuName parse_gpu_name(std::string_view text)
+Result<GpuMatch> GpuTable::lookup(std::string_view text, std::optional<Bytes> ram, std::optional<Bytes> machine_ram) const
 {
-  GpuName name;
-  std::string word;
-  bool mobile = false;
-  int brackets = 0;
-  const auto flush = [&] {
-    if (word.empty()) return;
-    const auto is = [&](std::string_view other) { return word == other; };
-    if (std::ranges::any_of(k_mobile_words, is)) {
-      mobile = true;
-    } else if (!std::ranges::any_of(k_dropped_words, is)) {
-      name.key += word;
-      const auto gib = size_word(word);
-      if (gib) name.gib = gib;
-      if (!gib && brackets == 0) name.base += word;
-    }
-    word.clear();
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] - 'A' + 'a') : text[i];
-    if (letter_or_digit(c) || (c == '.' && !word.empty() && word.back() >= '0' && word.back() <= '9')) {
-      word.push_back(c);
-    } else if (c == '-' && word == "max") {
-      continue;  // Max-Q is one word.
-    } else {
-      flush();
-      if (c == '(') ++brackets;
-      if (c == ')' && brackets > 0) --brackets;
-    }
-  }
-  flush();
-  if (mobile) {
-    name.key += "mobile";
-    name.base += "mobile";
-  }
-  return name;
-}
-
-Result<GpuMatch> GpuTable::lookup(std::string_view text, std::optional<Bytes> ram) const
-{
-  const auto query = parse_query(text);
+  const auto query = parse_gpu_query(text);
   if (!query) return tl::unexpected(query.error());
   GpuMatch match;
   const auto chosen = choose(entries_, query->name, query->gib, match.notes);
@@ -244,6 +210,8 @@ Result<GpuMatch> GpuTable::lookup(std::string_view text, std::optional<Bytes> ra
       match.notes.push_back(
           fmt::format("{} is sold with {} GiB; {} GiB is taken as stated", entry.name, fmt::join(entry.vram_gib, " or "), gib));
     }
+  } else if (entry.unified && entry.vram_gib.empty() && machine_ram) {
+    gib = to_gib(*machine_ram).value;
   } else if (entry.vram_gib.size() > 1) {
     match.notes.push_back(fmt::format("{} is sold with {} GiB; {} is assumed, `{}:{}G` says otherwise", entry.name,
                                       fmt::join(entry.vram_gib, " or "), gib, entry.name, entry.vram_gib.back()));

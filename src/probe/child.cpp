@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -25,6 +26,8 @@ namespace {
 
 // 64 GPUs with sixteen heaps each are about 200 KiB; what is beyond this is noise.
 constexpr std::size_t k_output_limit = 4U << 20U;
+// The most that a user may ask for by default (/proc/sys/fs/pipe-max-size).
+constexpr int k_pipe_size = 1 << 20;
 
 /// This program. Without /proc (a bare container) the kernel's own record of how it was started.
 std::string own_program()
@@ -72,6 +75,7 @@ Result<ChildProcess> ChildProcess::start(const std::string& what, const std::vec
     return fail(ErrorKind::unavailable, fmt::format("no child process could be started: {}", std::strerror(error)));
   }
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  ::fcntl(ends[0], F_SETPIPE_SZ, k_pipe_size);  // a child need not wait while another one is listened to
   return ChildProcess(pid, ends[0]);
 }
 
@@ -167,7 +171,7 @@ void ChildProcess::collect(std::span<ChildProcess*> children, Clock::time_point 
 std::vector<std::string> child_environment(const std::vector<std::string>& changes)
 {
   std::vector<std::string> all{
-      std::string(k_in_probe_child) + "=1",
+      fmt::format("{}={}", k_in_probe_child, ::getpid()),
       // Overlays and capture layers crash in programs that draw nothing; device-select reorders. Loaders before 1.3.234 do not
       // know the first variable, so the commonest layers are switched off by their own.
       "VK_LOADER_LAYERS_DISABLE=~implicit~", "NODEVICE_SELECT=1", "DISABLE_MANGOHUD=1", "DISABLE_VKBASALT=1",
@@ -194,6 +198,8 @@ std::vector<std::string> child_environment(const std::vector<std::string>& chang
 ChildOutput::ChildOutput()
 {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing is left running when the parent is interrupted
+  const char* parent = std::getenv(k_in_probe_child);
+  if (parent != nullptr && fmt::format("{}", ::getppid()) != parent) ::_exit(3);  // it ended before that took effect
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   fd_ = ::fcntl(1, F_DUPFD_CLOEXEC, 3);
@@ -230,6 +236,7 @@ int run_probe_child(std::string_view source)
   if (source == "vulkan-measure") return run_vulkan_child(Measure::gpus);
   if (source == "vulkan-measure-software") return run_vulkan_child(Measure::software_too);
   if (source == "nvml") return run_nvml_child();
+  if (source == "drm") return run_drm_child();
   return 2;
 }
 

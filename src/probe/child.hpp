@@ -54,7 +54,7 @@ class ChildProcess {
   std::vector<nlohmann::json> lines_;
 };
 
-/// Set in every child.
+/// Set in every child, to the id of the process that started it.
 inline constexpr const char* k_in_probe_child = "CANIRUN_PROBE_CHILD";
 
 /// This process's environment, fit for a child that opens drivers: no overlay layers, no reordering, no preloaded libraries.

@@ -18,6 +18,9 @@ Facts vulkan_facts(std::span<const nlohmann::json> lines);
 /// What the NVML child's lines say.
 Facts nvml_facts(std::span<const nlohmann::json> lines);
 
+/// What the lines of the child for Intel's kernel drivers say.
+Facts drm_facts(std::span<const nlohmann::json> lines);
+
 /// Driver manifests the Vulkan loader would read, in its order, as the environment and the loader's documentation say.
 std::vector<std::string> icd_manifests();
 
@@ -42,6 +45,18 @@ class NvmlSource : public ProbeSource {
  public:
   explicit NvmlSource(std::chrono::milliseconds timeout);
   std::string_view name() const override { return "nvml"; }
+  Result<Facts> read() override;
+
+ private:
+  Clock::time_point deadline_;
+  Result<ChildProcess> child_;
+};
+
+/// Intel's kernel drivers i915 and xe: memory regions, by ioctl.
+class DrmSource : public ProbeSource {
+ public:
+  explicit DrmSource(std::chrono::milliseconds timeout);
+  std::string_view name() const override { return "drm"; }
   Result<Facts> read() override;
 
  private:

@@ -13,6 +13,8 @@ namespace canirun {
 namespace {
 
 constexpr VkDeviceSize k_largest = 512ULL << 20U, k_smallest = 64ULL << 20U;
+// A copy that takes this long is beyond start-up costs and, at any rate that is this slow, beyond caches: no larger one is needed.
+constexpr double k_long_enough = 0.020;
 constexpr std::uint64_t k_timeout_ns = 3'000'000'000;
 
 struct Queue {
@@ -131,8 +133,11 @@ class Copier {
     query_info.queryCount = 2;
     if (queue_.timestamps && vkCreateQueryPool(device_, &query_info, nullptr, &queries_) != VK_SUCCESS) queue_.timestamps = false;
     double best = 0;
-    // The first pass fills the source and touches both buffers; it is not counted.
-    for (int pass = 0; pass < 4; ++pass) {
+    // What is copied grows until the copy is long enough, so that a slow or busy device is not asked for seconds of work. Each size
+    // is filled first, which is not counted: it touches both buffers.
+    VkDeviceSize region = k_smallest;
+    bool fill = true;
+    for (int counted = 0; counted < 3;) {
       VkCommandBufferAllocateInfo command_info{};
       command_info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
       command_info.commandPool = pool;
@@ -143,9 +148,17 @@ class Copier {
       VkFence fence = nullptr;
       if (vkAllocateCommandBuffers(device_, &command_info, &commands) != VK_SUCCESS) return std::nullopt;
       if (vkCreateFence(device_, &fence_info, nullptr, &fence) != VK_SUCCESS) return std::nullopt;
-      const auto seconds = copy(queue, commands, fence, size, pass == 0);
+      const auto seconds = copy(queue, commands, fence, region, fill);
       if (!seconds) return std::nullopt;
-      if (pass > 0 && *seconds > 0) best = std::max(best, 2.0 * static_cast<double>(size) / *seconds);
+      if (fill) {
+        fill = false;
+      } else if (*seconds < k_long_enough && region < size) {
+        region *= 2;
+        fill = true;
+      } else {
+        best = std::max(best, 2.0 * static_cast<double>(region) / *seconds);
+        ++counted;
+      }
     }
     return best > 0 ? std::optional(best) : std::nullopt;
   }

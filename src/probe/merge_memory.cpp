@@ -135,7 +135,9 @@ std::vector<Candidate> own_free(const DeviceGroup& group, const Gpu& gpu, const 
     add(c, saturating_sub(*total, *used), "sysfs:mem_info_vram_used", "amdgpu sees what every process holds",
         FigureConfidence::derived);
   }
-  add(c, of(group, "drm", &DeviceFacts::memory_free), "drm:memory regions", "the kernel driver sees what every process holds");
+  if (machine.may_read_gpu_counters) {
+    add(c, of(group, "drm", &DeviceFacts::memory_free), "drm:memory regions", "the kernel driver sees what every process holds");
+  }
   if (const auto* vulkan = kept_vulkan(group)) {
     const auto sum = sum_heaps(*vulkan, gpu.type);
     if (sum && sum->free && gpu.vendor == "Intel" && gpu.type == GpuType::discrete && !machine.may_read_gpu_counters) {

@@ -145,8 +145,10 @@ class Probe {
       read(KfdSource(sys_));
       read(NvidiaProcSource(sys_));
       read(SocSource(sys_));
-      if (nvml_) read(*nvml_);
+      // Vulkan first: when it fails, its drivers are asked one by one before the deadline. The others' answers wait in their pipes.
       if (vulkan_) read(*vulkan_);
+      if (nvml_) read(*nvml_);
+      if (drm_) read(*drm_);
       note_surroundings(sys_, notes_);
       note_missing_nodes(sys_, facts_, notes_);
     }
@@ -177,13 +179,23 @@ class Probe {
                                   sys_.is_this_machine() ? "no GPU device node exists" : "this is a captured machine"});
       return;
     }
-    const auto timeout = options_.deep ? std::max(options_.timeout, std::chrono::milliseconds(10000)) : options_.timeout;
+    const auto timeout = options_.timeout.value_or(std::chrono::milliseconds(options_.deep ? 10000 : 2000));
     Sleep sleep;
     if (!options_.wake) sleep = find_sleeping(facts_, notes_);
     // Four copies of up to 512 MiB take a second on a slow integrated GPU.
     const auto copies = options_.measure ? std::chrono::milliseconds(15000) : std::chrono::milliseconds(0);
     vulkan_ = std::make_unique<VulkanSource>(timeout + copies, without_drivers(sleep.drivers), options_.measure);
     if (!sleep.nvidia) nvml_ = std::make_unique<NvmlSource>(timeout);
+    if (sys_.is_this_machine() && has_intel_gpu()) drm_ = std::make_unique<DrmSource>(timeout);
+  }
+
+  bool has_intel_gpu() const
+  {
+    return std::ranges::any_of(facts_, [](const Facts& f) {
+      return f.source == "pci" && std::ranges::any_of(f.devices, [](const DeviceFacts& d) {
+               return (d.driver == "i915" || d.driver == "xe") && !d.asleep && !d.unusable;
+             });
+    });
   }
 
   /// Measures the RAM when asked to and remembers all measured figures; otherwise recalls what an earlier run measured.
@@ -245,6 +257,7 @@ class Probe {
   ProbeTrace trace_;
   std::unique_ptr<VulkanSource> vulkan_;
   std::unique_ptr<NvmlSource> nvml_;
+  std::unique_ptr<DrmSource> drm_;
 };
 
 }  // namespace

@@ -126,7 +126,7 @@ TEST_CASE("a name that fits no card or several is one sentence with the choices"
 {
   CHECK(looked_up("RTX 4091").find("no GPU is called 'RTX 4091'; did you mean GeForce RTX 4090") == 0);
   CHECK(looked_up("RTX 40").find("'RTX 40' can be ") == 0);
-  CHECK(looked_up("") == "'' is not the name of a GPU");
+  CHECK(looked_up("") == "'' is not the name of a GPU; `canirun gpus` lists all");
   CHECK(looked_up("RTX 4090:lots") == "'RTX 4090:lots': 'lots' is not a memory size like 24G");
   CHECK(looked_up("0x RTX 4090") == "'0x RTX 4090': 1 to 64 GPUs can be stated");
 }

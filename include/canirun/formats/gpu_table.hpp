@@ -60,9 +60,10 @@ class GpuTable {
   /// goes before it.
   const GpuEntry* find_pci(std::string_view pci_id, std::optional<Bytes> vram, std::string_view name = {}) const;
   const GpuEntry* find_id(std::string_view id) const;
-  /// A card as people type it: "RTX 4090", "4090:24G", "2x RTX 3090", "M3 Max 64GB" (interfaces.md "GPU lookup").
-  /// `ram` sizes a unified GPU that has no size of its own. Errors: not_found with suggestions, invalid_argument with the choices.
-  Result<GpuMatch> lookup(std::string_view text, std::optional<Bytes> ram) const;
+  /// A card as people type it: "RTX 4090", "4090:24G", "2x RTX 3090", "3090 x2", "M3 Max 64GB" (docs/usage.md, "GPU names").
+  /// The size of a unified GPU is the one in the text, else `ram` (stated), else the smallest of the table, else `machine_ram`.
+  /// Errors: not_found with suggestions, invalid_argument with the choices.
+  Result<GpuMatch> lookup(std::string_view text, std::optional<Bytes> ram, std::optional<Bytes> machine_ram = {}) const;
   std::vector<const GpuEntry*> search(std::string_view text) const;
 
  private:

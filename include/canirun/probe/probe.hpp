@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "canirun/core/hardware.hpp"
@@ -13,7 +14,7 @@ namespace canirun {
 
 struct ProbeOptions {
   std::filesystem::path sysroot = "/";  ///< CANIRUN_SYSROOT.
-  std::chrono::milliseconds timeout{2000};
+  std::optional<std::chrono::milliseconds> timeout{};  ///< For the drivers, all together; 2 s, or 10 s if `deep`.
   bool no_gpu = false;
   bool deep = false;
   bool wake = false;
@@ -24,7 +25,7 @@ struct ProbeOptions {
 /// (formats/gpu_table.hpp) afterwards.
 HardwareProfile probe_machine(const ProbeOptions& options);
 
-/// The body of `canirun --probe-child=vulkan|nvml`: writes JSON lines to stdout and returns the exit status.
+/// The body of `canirun --probe-child=vulkan|nvml|drm`: writes JSON lines to stdout and returns the exit status.
 int run_probe_child(std::string_view source);
 
 }  // namespace canirun

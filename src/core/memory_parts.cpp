@@ -71,8 +71,12 @@ std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, 
           break;
         }
         for (std::size_t device = 0; device <= host; ++device) {
-          const auto layers = std::span(devices.layer_device).first(n_layer_all);
-          if (std::ranges::find(layers, static_cast<std::int8_t>(device)) != layers.end()) add(t, device);
+          for (std::uint32_t il = 0; il < n_layer_all; ++il) {
+            const bool has_factors = model.arch != "gemma4" || !model.is_swa(il);  // gemma4.cpp: full-attention layers alone
+            if (!has_factors || devices.layer_device[il] != static_cast<std::int8_t>(device)) continue;
+            add(t, device);
+            break;
+          }
         }
         break;
       case TensorPlace::output: add(t, on(n_layer_all)); break;

@@ -122,6 +122,25 @@ TEST_CASE("caches in RAM leave the GPU", "[memory][cache]")
   CHECK(e.host.kv_cache == 512_MiB);
 }
 
+TEST_CASE("a block that grew past an empty one is found before it", "[memory][allocator]")
+{
+  BlockAllocator a;
+  a.reset(128, std::uint64_t{1} << 40);
+  (void)a.allocate(1024);
+  const auto wide = a.allocate(8192);
+  (void)a.allocate(1024);
+  a.release(wide, 8192);
+  const auto front = a.allocate(4096);
+  const auto nothing = a.allocate(0);  // where the free part of the wide block begins now
+  a.release(front, 4096);
+  a.release(nothing, 0);  // stays as an empty block after the wide one
+  (void)a.allocate(5120);
+  const auto left = a.allocate(1024), right = a.allocate(512);  // the wide block now begins after the empty one
+  a.release(left, 1024);
+  a.release(right, 512);
+  CHECK(a.allocate(3072).offset == left.offset);  // both are one with what was left of the wide block
+}
+
 TEST_CASE("released memory is merged, and empty tensors leave empty blocks in order", "[memory][allocator]")
 {
   BlockAllocator a;

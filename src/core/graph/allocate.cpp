@@ -123,7 +123,8 @@ void BlockAllocator::release(Address address, std::uint64_t bytes)
       return;
     }
   }
-  blocks.insert(std::ranges::lower_bound(blocks, address.offset, {}, &Block::offset), {address.offset, size});
+  // Empty blocks may have left the list unsorted: llama.cpp inserts before the first block that is not below.
+  blocks.insert(std::ranges::find_if(blocks, [&](const Block& b) { return b.offset >= address.offset; }), {address.offset, size});
 }
 
 std::uint64_t BlockAllocator::peak() const

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "canirun/core/context_columns.hpp"
 #include "canirun/core/improve.hpp"
 #include "canirun/core/recommend.hpp"
 #include "canirun/render/renderer.hpp"
@@ -18,13 +19,6 @@ namespace {
 constexpr std::uint32_t k_rows_of_a_screen = 20;
 
 std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
-
-/// The evaluator of one subject, for the changes that `check` proposes.
-CheckResult check_one(const ModelReport& model, const AskedModel& subject, const Options& o, const HardwareProfile& hardware)
-{
-  return check(model, o.requirements, o.question,
-               [&](const Question& q) { return evaluate(*subject.spec, subject.facts, hardware, q); });
-}
 
 /// What would raise the grade of the best row, or of the one that comes closest where none fits, as a note of the model.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
@@ -87,16 +81,39 @@ Report make_report(const Options& o, const HardwareProfile& hardware, std::vecto
   return report;
 }
 
-Result<int> emit_report(const Report& report, const Options& o, const Environment& env, int status)
+Result<int> emit_reports(Reports reports, const Options& o, const Environment& env, int status)
 {
   const auto renderer = make_renderer(o.format);
   if (!renderer) return tl::unexpected(renderer.error());
-  return emit((*renderer)->render(report, render_options(o, env, o.words.empty() && !o.selection.any())), o, status);
+  return emit((*renderer)->render(reports, render_options(o, env, o.words.empty() && !o.selection.any())), o, status);
+}
+
+Result<int> emit_report(const Report& report, const Options& o, const Environment& env, int status)
+{
+  return emit_reports({&report, 1}, o, env, status);
+}
+
+std::vector<CheckResult> check_all(const Report& report, const ModelSet& set, const Requirements& requirements,
+                                   const Question& question)
+{
+  std::vector<CheckResult> checks;
+  for (std::size_t i = 0; i < report.models.size(); ++i) {
+    const auto& subject = set.subjects[i];
+    checks.push_back(check(report.models[i], requirements, question,
+                           [&](const Question& q) { return evaluate(*subject.spec, subject.facts, report.hardware, q); }));
+  }
+  return checks;
+}
+
+bool all_pass(Reports reports)
+{
+  return std::ranges::all_of(reports, [](const Report& r) { return std::ranges::all_of(r.checks, &CheckResult::passed); });
 }
 
 Result<int> run_grade(const Options& o, const Environment& env)
 {
   const bool checking = o.command == Command::check;
+  if (!o.policy.empty()) return run_policy(o, env);
   if (checking && o.words.empty() && !o.selection.any()) {
     return fail(ErrorKind::invalid_argument, "check needs a model, as in `canirun check llama-3.1-8b --min-grade B`");
   }
@@ -106,28 +123,30 @@ Result<int> run_grade(const Options& o, const Environment& env)
   if (!set) return tl::unexpected(set.error());
   const auto table = load_gpu_table(env.data, {});
   if (!table) return tl::unexpected(table.error());
-  const auto hardware = machine_of(o.machine, env, *table);
-  if (!hardware) return tl::unexpected(hardware.error());
+  auto machines = machines_of(o, env, *table);
+  if (!machines) return tl::unexpected(machines.error());
 
   auto question = o.question;
   question.best_only = o.words.empty() && !o.all_quants;
-  auto report = make_report(o, *hardware, evaluate_all(set->subjects, *hardware, question));
-
-  if (checking || o.requirements.any()) {
-    for (std::size_t i = 0; i < report.models.size(); ++i) {
-      report.checks.push_back(check_one(report.models[i], set->subjects[i], o, report.hardware));
+  std::vector<Report> reports;
+  for (auto& machine : *machines) {
+    auto models = evaluate_all(set->subjects, machine.hardware, question);
+    auto& report = reports.emplace_back(make_report(o, machine.hardware, std::move(models)));
+    report.machine = std::move(machine.name);
+    if (checking || o.requirements.any()) report.checks = check_all(report, *set, o.requirements, o.question);
+    if (!o.words.empty() && !checking) {
+      for (std::size_t i = 0; i < report.models.size(); ++i)
+        add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
     }
+    if (o.format == "html" && !o.words.empty() && machines->size() == 1) {
+      for (std::size_t i = 0; i < report.models.size(); ++i)
+        report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
+    }
+    if (asks_for_advice(o) && machines->size() == 1) report.models = recommended(std::move(report.models), o);
+    else if (o.words.empty()) sort_models(report.models, o.sort);
+    if (o.limit > 0 && o.format != "table" && report.models.size() > o.limit) report.models.resize(o.limit);
   }
-  if (!o.words.empty() && !checking) {
-    for (std::size_t i = 0; i < report.models.size(); ++i)
-      add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
-  }
-  if (asks_for_advice(o)) report.models = recommended(std::move(report.models), o);
-  else if (o.words.empty()) sort_models(report.models, o.sort);
-  if (o.limit > 0 && o.format != "table" && report.models.size() > o.limit) report.models.resize(o.limit);
-
-  const bool failed = std::ranges::any_of(report.checks, [](const CheckResult& c) { return !c.passed(); });
-  return emit_report(report, o, env, failed ? k_not_met : k_done);
+  return emit_reports(reports, o, env, all_pass(reports) ? k_done : k_not_met);
 }
 
 }  // namespace canirun

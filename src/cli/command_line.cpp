@@ -7,9 +7,10 @@
 #include <fmt/format.h>
 #include <functional>
 
+#include "canirun/core/cache_type.hpp"
+#include "canirun/core/quantities.hpp"
 #include "canirun/render/renderer.hpp"
 #include "formats/edit_distance.hpp"
-#include "quantities.hpp"
 
 namespace canirun {
 
@@ -43,7 +44,9 @@ bool takes_group(Command command, std::string_view group, std::string_view optio
 {
   const bool grading = command == Command::grade || command == Command::check || command == Command::plan;
   if (option == "--goal") return command == Command::plan;
+  if (option == "--policy") return command == Command::check;
   if (group == k_other || grading) return true;
+  if (command == Command::completion) return option == "--output";
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
   if (group != k_output) return option == "--models" && command == Command::models;
   if (option == "--ids") return command == Command::models || command == Command::gpus;
@@ -175,17 +178,6 @@ std::optional<ColourChoice> parse_colour(std::string_view text)
   return std::nullopt;
 }
 
-std::optional<TensorType> parse_cache_type(std::string_view text)
-{
-  // What llama.cpp accepts for -ctk and -ctv (common/arg.cpp: kv_cache_types).
-  constexpr std::array types{TensorType::f32,  TensorType::f16,    TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
-                             TensorType::q4_1, TensorType::iq4_nl, TensorType::q5_0, TensorType::q5_1};
-  for (const auto t : types) {
-    if (traits(t).name == text) return t;
-  }
-  return std::nullopt;
-}
-
 void flag(CLI::App& app, const char* group, const char* names, bool& value, const char* help)
 {
   app.add_flag(names, value, help)->group(group);
@@ -227,7 +219,7 @@ void add_how(CLI::App& app, Options& o)
     value_option<std::uint32_t>(app, k_how, flags, count_from(least), std::move(set), help, "N");
   };
   const auto cache_type =
-      one_of<TensorType>(parse_cache_type, "a cache type", "f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1");
+      one_of<TensorType>(parse_cache_type, "a cache type", k_cache_type_names);
   value_option<std::uint32_t>(
       app, k_how, "-c,--ctx,--ctx-size", parse_tokens, [&w](auto n) { w.n_ctx = n; },
       "Tokens of context, shared by all sequences [8192, at most the trained context]", "N");
@@ -288,9 +280,7 @@ void add_machine(CLI::App& app, Options& o)
   const auto size = [&](const char* flags, std::function<void(Bytes)> set, const char* help) {
     value_option<Bytes>(app, k_machine, flags, parse_size, std::move(set), help, "SIZE");
   };
-  app.add_option("--hardware", m.hardware, "A profile of `canirun probe --json`; - is stdin")
-      ->group(k_machine)
-      ->type_name("FILE");
+  strings(app, k_machine, "--hardware", o.profiles, "A profile of `canirun probe --json`, several to compare; - is stdin", "FILE");
   strings(app, k_machine, "--gpu", m.gpus, "This card instead (repeat for several): \"RTX 4090\", \"M3 Max:64G\"", "NAME");
   size(
       "--vram", [&m](auto b) { m.vram = b; }, "Memory of each GPU; 24G = 24GiB (2^30), 24GB is 24*10^9");
@@ -332,6 +322,9 @@ void add_requirements(CLI::App& app, Options& o)
       "At least so many generated tokens a second", "TPS");
   value_option<std::uint32_t>(
       app, k_requirements, "--min-ctx", parse_tokens, [&r](auto n) { r.min_ctx = n; }, "At least this context fits", "N");
+  app.add_option("--policy", o.policy, "check: models and requirements for several machines")
+      ->group(k_requirements)
+      ->type_name("FILE");
   value_option<Goal>(
       app, k_requirements, "--goal", one_of<Goal>(parse_goal, "a goal", "quality, speed, context, users"),
       [&o](auto g) { o.goal = g; }, "plan: the best settings here for quality, speed, context or users", "GOAL");
@@ -387,7 +380,7 @@ void add_everything(CLI::App& app, Options& o)
   app.add_flag_callback(
          "--help", [&o] { o.help = Help::full; }, "This help")
       ->group(k_other);
-  flag(app, k_other, "-V,--version", o.version, "Version");
+  flag(app, k_other, "-V,--version", o.version, "Version, and how it was built");
 }
 
 std::vector<std::string> option_names(const CLI::App& app)
@@ -447,14 +440,18 @@ std::vector<std::string> expand_llama_flags(std::span<const std::string> argumen
   return out;
 }
 
-bool wants_json(std::span<const std::string> arguments)
+ErrorDocument error_document(std::span<const std::string> arguments)
 {
+  auto document = ErrorDocument::none;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const auto& a = arguments[i];
-    if (a == "--json" || a == "--format=json" || a == "--format=ndjson") return true;
-    if (a == "--format" && i + 1 < arguments.size() && (arguments[i + 1] == "json" || arguments[i + 1] == "ndjson")) return true;
+    std::string_view format = arguments[i];
+    if (format == "--format") format = i + 1 < arguments.size() ? arguments[i + 1] : "";
+    else if (format.starts_with("--format=")) format.remove_prefix(9);
+    else if (format == "--json") format = "json";
+    else continue;
+    document = format == "json" ? ErrorDocument::json : format == "ndjson" ? ErrorDocument::ndjson : ErrorDocument::none;
   }
-  return false;
+  return document;
 }
 
 Result<Options> parse_command_line(std::span<const std::string> arguments)
@@ -478,6 +475,12 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
                             near.empty() ? "`canirun --help` lists all" : fmt::format("did you mean '{}'?", near)));
   }
   if (o.help != Help::none || o.version) return o;
+  if (!o.profiles.empty()) o.machine.hardware = o.profiles.front();
+  if (o.profiles.size() > 1 && o.command != Command::grade && o.command != Command::check) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("`canirun {}` is about one machine and --hardware was given {} times", command_name(o.command),
+                            o.profiles.size()));
+  }
   for (const auto* option : app.get_options()) {
     if (option->count() == 0 || option->get_lnames().empty()) continue;
     const auto option_name = "--" + option->get_lnames().front();
@@ -582,17 +585,6 @@ std::vector<std::string> command_names()
   return names;
 }
 
-std::string nearest_name(std::string_view typed, std::span<const std::string> known)
-{
-  std::string best;
-  std::size_t least = std::max<std::size_t>(2, typed.size() / 3) + 1;
-  for (const auto& k : known) {
-    if (const auto d = name_distance(typed, k); d < least) {
-      least = d;
-      best = k;
-    }
-  }
-  return best;
-}
+std::string nearest_name(std::string_view typed, std::span<const std::string> known) { return std::string(nearest(typed, known)); }
 
 }  // namespace canirun

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "quantities.hpp"
+#include "canirun/core/quantities.hpp"
 
 namespace canirun {
 

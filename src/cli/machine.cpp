@@ -1,5 +1,7 @@
 #include "machine.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 
 #include "canirun/formats/profile.hpp"
@@ -121,6 +123,31 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
     profile.cpu.performance_cores.reset();
   }
   return profile;
+}
+
+std::vector<std::string> names_of(const std::vector<std::string>& paths)
+{
+  std::vector<std::string> names;
+  for (const auto& path : paths) names.push_back(path == "-" ? "stdin" : std::filesystem::path(path).stem().string());
+  auto unique = names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::ranges::count(names, names[i]) > 1) unique[i] = paths[i];
+  }
+  return unique;
+}
+
+Result<std::vector<NamedMachine>> machines_of(const Options& o, const Environment& env, const GpuTable& table)
+{
+  std::vector<NamedMachine> machines;
+  const auto names = names_of(o.profiles);
+  for (std::size_t i = 0; i < std::max<std::size_t>(o.profiles.size(), 1); ++i) {
+    auto options = o.machine;
+    if (!o.profiles.empty()) options.hardware = o.profiles[i];
+    auto hardware = machine_of(options, env, table);
+    if (!hardware) return tl::unexpected(hardware.error());
+    machines.push_back({o.profiles.size() > 1 ? names[i] : "", std::move(*hardware)});
+  }
+  return machines;
 }
 
 }  // namespace canirun

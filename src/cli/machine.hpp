@@ -14,4 +14,15 @@ ProbeOptions probe_options(const MachineOptions& options, const Environment& env
 /// The machine that is asked about: this one or a profile, completed from the GPU table, with what the options replace.
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table);
 
+struct NamedMachine {
+  std::string name;  ///< Empty where there is only one.
+  HardwareProfile hardware;
+};
+
+/// One machine, or one for each of several profiles under the name of its file, with what the options replace in each.
+Result<std::vector<NamedMachine>> machines_of(const Options& options, const Environment& env, const GpuTable& table);
+
+/// Names for profiles: what their files are called without folder and ".json", or the whole path where two would be the same.
+std::vector<std::string> names_of(const std::vector<std::string>& paths);
+
 }  // namespace canirun

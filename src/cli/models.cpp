@@ -57,12 +57,6 @@ Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
   return {};
 }
 
-bool is_file_name(const std::string& word)
-{
-  return word.ends_with(".gguf") || word.ends_with(".GGUF") || word.ends_with(".json") || word.starts_with("./") ||
-         word.starts_with("../") || word.starts_with("/");
-}
-
 /// The models of a catalogue file of the user's own; none when it is another kind of file.
 Result<std::vector<CatalogueEntry>> entries_of(const std::string& path)
 {
@@ -78,6 +72,12 @@ Result<std::vector<CatalogueEntry>> entries_of(const std::string& path)
 }
 
 }  // namespace
+
+bool is_file_name(const std::string& word)
+{
+  return word.ends_with(".gguf") || word.ends_with(".GGUF") || word.ends_with(".json") || word.starts_with("./") ||
+         word.starts_with("../") || word.starts_with("/");
+}
 
 Result<ModelSpec> read_model_file(const std::string& path)
 {

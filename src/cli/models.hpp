@@ -26,6 +26,9 @@ struct ModelSet {
 /// but what a newer version supersedes. Errors: not_found with suggestions, parse of a file.
 Result<ModelSet> models_of(std::span<const std::string> words, const Selection& selection, const Catalogue& catalogue);
 
+/// True for a word that means a file, not a name of the catalogue.
+bool is_file_name(const std::string& word);
+
 /// A .gguf file, a config.json or a folder that holds one.
 Result<ModelSpec> read_model_file(const std::string& path);
 

@@ -50,9 +50,11 @@ struct Options {
   Selection selection;
   std::vector<std::string> catalogue_files;
   MachineOptions machine;
+  std::vector<std::string> profiles;  ///< Each --hardware; several are compared. `machine.hardware` is the first.
   Question question;
   bool all_quants = false;  ///< --quant was given: every row of it is shown.
   Requirements requirements;
+  std::string policy;  ///< check: a file with models, requirements and machines.
   std::optional<Goal> goal;  ///< plan: search settings of this machine instead of machines.
 
   std::string format = "table";

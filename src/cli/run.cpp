@@ -35,13 +35,13 @@ std::string_view name(ErrorKind kind)
   return "internal";
 }
 
-/// One sentence on stderr; with --json the error object on stdout too.
-int report_error(std::string_view kind, const std::string& message, bool json, int status)
+/// One sentence on stderr; with --json the error object on stdout too, with ndjson on one line.
+int report_error(std::string_view kind, const std::string& message, ErrorDocument document, int status)
 {
   write_message(fmt::format("canirun: {}\n", clean(message)));  // it may quote a name from a file
-  if (!json) return status;
+  if (document == ErrorDocument::none) return status;
   const nlohmann::ordered_json object{{"schema", "canirun.error/1"}, {"error", {{"kind", kind}, {"message", message}}}};
-  const auto text = object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const auto text = object.dump(document == ErrorDocument::ndjson ? -1 : 2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   return write_output(text, "") ? status : k_cannot;
 }
 
@@ -49,7 +49,7 @@ int report_error(std::string_view kind, const std::string& message, bool json, i
 
 Result<int> answer(const Options& o, const Environment& env)
 {
-  if (o.version) return emit("canirun " CANIRUN_VERSION "\n", o);
+  if (o.version) return emit(version_text(), o);
   if (o.help == Help::brief && o.command == Command::grade) return emit(brief_help(), o);
   if (o.help != Help::none) return emit(full_help(o.command), o);
   switch (o.command) {
@@ -67,19 +67,19 @@ Result<int> answer(const Options& o, const Environment& env)
 
 int run(std::span<const std::string> arguments)
 {
-  const bool json = wants_json(arguments);
+  const auto document = error_document(arguments);
   try {
     auto options = parse_command_line(arguments);
     const auto status = options ? answer(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
     if (status) return *status;
     const auto& error = status.error();
-    return report_error(name(error.kind), error.message, json,
+    return report_error(name(error.kind), error.message, document,
                         error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
   } catch (const std::bad_alloc&) {
-    return report_error("unavailable", "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less", json,
+    return report_error("unavailable", "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less", document,
                         k_cannot);
   } catch (const std::exception& e) {
-    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), json,
+    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), document,
                         k_cannot);
   }
 }

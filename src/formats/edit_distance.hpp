@@ -35,4 +35,16 @@ inline std::size_t name_distance(std::string_view typed, std::string_view known)
   return inside ? std::min<std::size_t>(2, edits) : edits;
 }
 
+/// The nearest of `known` to `typed`, or "" when none is near: more than a third of the letters differ.
+template <typename Names>
+std::string_view nearest(std::string_view typed, const Names& known)
+{
+  std::string_view best;
+  std::size_t least = std::max<std::size_t>(2, typed.size() / 3) + 1;
+  for (const std::string_view k : known) {
+    if (const auto d = name_distance(typed, k); d < least) least = d, best = k;
+  }
+  return best;
+}
+
 }  // namespace canirun

@@ -30,35 +30,41 @@ std::string fingerprint(std::string_view text)
   return fmt::format("{:016x}", hash);
 }
 
-std::string advice(const CheckResult& c) { return c.nearest.empty() ? "" : "; would pass: " + c.nearest; }
-
 }  // namespace
 
-std::string render_github(const Report& report, const RenderOptions&)
+std::string render_github(Reports reports, const RenderOptions&)
 {
   std::string out;
-  for (const auto& c : verdicts(report)) {
-    if (c.passed()) out += fmt::format("::notice title=canirun::{} passes\n", escape_github(subject(c), false));
-    for (const auto& f : c.failures) {
-      out += fmt::format("::error title={}::{}\n", escape_github("canirun " + subject(c), true),
-                         escape_github(sentence(f) + advice(c), false));
+  for (const auto& report : reports) {
+    for (const auto& c : verdicts(report)) {
+      const auto who = subject(report, c);
+      if (c.passed()) out += fmt::format("::notice title=canirun::{} passes\n", escape_github(who, false));
+      for (const auto& f : c.failures) {
+        out += fmt::format("::error title={}::{}\n", escape_github("canirun " + who, true),
+                           escape_github(sentence(f) + "; " + advice(c, f), false));
+      }
     }
   }
   return out;
 }
 
 /// GitLab's code quality report: an array of findings.
-std::string render_gitlab(const Report& report, const RenderOptions&)
+std::string render_gitlab(Reports reports, const RenderOptions&)
 {
   using json = nlohmann::ordered_json;
   json out = json::array();
-  for (const auto& c : verdicts(report)) {
-    for (const auto& f : c.failures) {
-      out.push_back({{"description", clean(subject(c) + ": " + sentence(f) + advice(c))},
-                     {"check_name", "canirun/" + f.requirement},
-                     {"fingerprint", fingerprint(c.model + "\n" + c.quant + "\n" + f.requirement)},
-                     {"severity", "major"},
-                     {"location", {{"path", clean(c.model)}, {"lines", {{"begin", 1}}}}}});
+  for (const auto& report : reports) {
+    for (const auto& c : verdicts(report)) {
+      for (const auto& f : c.failures) {
+        const auto who = subject(report, c);
+        // Two rules of a policy may ask the same of a model at different contexts.
+        auto finding = fingerprint(fmt::format("{}\n{}\n{}", who, f.requirement, report.machine.empty() ? 0 : report.workload.n_ctx));
+        out.push_back({{"description", clean(who + ": " + sentence(f) + "; " + advice(c, f))},
+                       {"check_name", "canirun/" + f.requirement},
+                       {"fingerprint", std::move(finding)},
+                       {"severity", "major"},
+                       {"location", {{"path", clean(c.model)}, {"lines", {{"begin", 1}}}}}});
+      }
     }
   }
   return out.dump(2) + "\n";

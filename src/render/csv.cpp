@@ -25,18 +25,17 @@ std::string rate(const std::optional<Range>& range, double Range::*part, int dig
   return range ? fmt::format("{:.{}f}", (*range).*part, digits) : "";
 }
 
-}  // namespace
+constexpr std::string_view k_columns =
+    "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,"
+    "n_gpu_layers,weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,"
+    "runtime_overhead_bytes,total_bytes,generation_tps_low,generation_tps,generation_tps_high,prompt_tps,time_to_first_token_s,"
+    "max_ctx,note\r\n";
 
-std::string render_csv(const Report& report, const RenderOptions&)
+void add_rows(std::string& out, const Report& report)
 {
-  std::string out =
-      "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,n_gpu_"
-      "layers,"
-      "weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,runtime_overhead_bytes,"
-      "total_bytes,"
-      "generation_tps_low,generation_tps,generation_tps_high,prompt_tps,time_to_first_token_s,max_ctx,note\r\n";
+  const auto machine = report.machine.empty() ? "" : cell(report.machine) + ",";
   for (const auto& m : report.models) {
-    const auto head = fmt::format("{},{},{},{}", cell(m.id), cell(m.name), m.n_params, m.n_ctx);
+    const auto head = fmt::format("{}{},{},{},{}", machine, cell(m.id), cell(m.name), m.n_params, m.n_ctx);
     if (m.quants.empty()) {
       out += fmt::format("{},,,?{:,>23}{}\r\n", head, "", cell(m.notes.empty() ? "" : m.notes.front()));
       continue;
@@ -56,6 +55,18 @@ std::string render_csv(const Report& report, const RenderOptions&)
                          rate(s.prompt_tps, &Range::estimate, 1), rate(s.time_to_first_token_s, &Range::estimate, 3),
                          r.max_ctx ? std::to_string(*r.max_ctx) : "", cell(fmt::format("{}", fmt::join(r.notes, "; "))));
     }
+  }
+}
+
+}  // namespace
+
+/// One row a quantisation; with several machines the first column is the machine.
+std::string render_csv(Reports reports, const RenderOptions&)
+{
+  std::string out;
+  for (const auto& report : reports) {
+    if (out.empty()) out.append(report.machine.empty() ? "" : "machine,").append(k_columns);
+    add_rows(out, report);
   }
   return out;
 }

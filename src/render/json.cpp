@@ -125,7 +125,12 @@ json checks_json(const std::vector<CheckResult>& checks)
   json out = json::array();
   for (const auto& c : checks) {
     json failures = json::array();
-    for (const auto& f : c.failures) failures.push_back({{"requirement", f.requirement}, {"asked", f.asked}, {"found", f.found}});
+    for (const auto& f : c.failures) {
+      failures.push_back({{"requirement", f.requirement},
+                          {"asked", f.asked},
+                          {"found", f.found},
+                          {"best", f.best.empty() ? json(nullptr) : json(f.best)}});
+    }
     out.push_back({{"model", c.model},
                    {"quant", c.quant.empty() ? json(nullptr) : json(c.quant)},
                    {"passed", c.passed()},
@@ -138,25 +143,41 @@ json checks_json(const std::vector<CheckResult>& checks)
 /// Invalid UTF-8 from a file or a driver becomes U+FFFD: the document is always valid.
 std::string dump(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
 
-}  // namespace
-
-std::string render_json(const Report& report, const RenderOptions&)
+json report_json(const Report& report)
 {
   json models = json::array();
   for (const auto& m : report.models) models.push_back(model_json(m));
-  json out{{"schema", "canirun.report/1"},
-           {"canirun", CANIRUN_VERSION},
-           {"hardware", to_json(report.hardware)},
-           {"workload", workload_json(report)},
-           {"models", std::move(models)}};
+  json out{{"schema", "canirun.report/1"}, {"canirun", CANIRUN_VERSION}};
+  if (!report.machine.empty()) out["machine"] = report.machine;
+  out["hardware"] = to_json(report.hardware);
+  out["workload"] = workload_json(report);
+  out["models"] = std::move(models);
   if (!report.checks.empty()) out["checks"] = checks_json(report.checks);
-  return dump(out, 2) + "\n";
+  return out;
 }
 
-std::string render_ndjson(const Report& report, const RenderOptions&)
+}  // namespace
+
+/// One machine: canirun.report/1. Machines that have names: canirun.reports/1, a list of such reports.
+std::string render_json(Reports reports, const RenderOptions&)
+{
+  if (reports.size() == 1 && reports.front().machine.empty()) return dump(report_json(reports.front()), 2) + "\n";
+  json all = json::array();
+  for (const auto& report : reports) all.push_back(report_json(report));
+  return dump({{"schema", "canirun.reports/1"}, {"canirun", CANIRUN_VERSION}, {"reports", std::move(all)}}, 2) + "\n";
+}
+
+/// A model a line; with several machines each line begins with the machine.
+std::string render_ndjson(Reports reports, const RenderOptions&)
 {
   std::string out;
-  for (const auto& m : report.models) out += dump(model_json(m), -1) + "\n";
+  for (const auto& report : reports) {
+    for (const auto& m : report.models) {
+      auto line = report.machine.empty() ? json::object() : json{{"machine", report.machine}};
+      line.update(model_json(m));
+      out += dump(line, -1) + "\n";
+    }
+  }
   return out;
 }
 

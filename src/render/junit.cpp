@@ -24,30 +24,42 @@ std::string xml(std::string_view text)
   return out;
 }
 
+/// The failures of one verdict, all in one element as the form has it.
+std::string failure(const CheckResult& c)
+{
+  std::string message, advices;
+  for (const auto& f : c.failures) {
+    message += (message.empty() ? "" : "; ") + sentence(f);
+    if (!c.nearest.empty() && !advices.empty()) continue;  // one change answers all of them
+    advices += (advices.empty() ? "" : "; ") + advice(c, f);
+  }
+  return fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n", xml(message), xml(advices));
+}
+
 }  // namespace
 
-/// One test case a model, one failure a requirement: the form that Jenkins, GitLab and GitHub's reporters read.
-std::string render_junit(const Report& report, const RenderOptions&)
+/// One test suite a machine, one test case a model: the form that Jenkins, GitLab and GitHub's reporters read.
+std::string render_junit(Reports reports, const RenderOptions&)
 {
-  const auto all = verdicts(report);
-  const auto failed = std::ranges::count_if(all, [](const CheckResult& c) { return !c.passed(); });
-  const auto counts = fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\"", all.size(), failed);
-  std::string out = fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"canirun\" {0}>\n  <testsuite name=\"canirun\" {0}>\n",
-      counts);
-  for (const auto& c : all) {
-    out += fmt::format("    <testcase classname=\"canirun\" name=\"{}\"", xml(subject(c)));
-    if (c.passed()) {
-      out += "/>\n";
-      continue;
+  std::string suites;
+  std::size_t tests = 0, failures = 0;
+  for (const auto& report : reports) {
+    const auto all = verdicts(report);
+    const auto failed = static_cast<std::size_t>(std::ranges::count_if(all, [](const CheckResult& c) { return !c.passed(); }));
+    const auto suite = xml(report.machine.empty() ? "canirun" : "canirun." + report.machine);
+    suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\">\n", suite, all.size(), failed);
+    for (const auto& c : all) {
+      suites += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", suite, xml(subject(c)));
+      suites += c.passed() ? "/>\n" : ">\n" + failure(c) + "    </testcase>\n";
     }
-    out += ">\n";
-    std::string message;
-    for (const auto& f : c.failures) message += (message.empty() ? "" : "; ") + sentence(f);
-    out += fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n    </testcase>\n", xml(message),
-                       xml(c.nearest.empty() ? "no smaller file type, cache or context passes" : "would pass: " + c.nearest));
+    suites += "  </testsuite>\n";
+    tests += all.size();
+    failures += failed;
   }
-  return out + "  </testsuite>\n</testsuites>\n";
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"canirun\" tests=\"{}\" failures=\"{}\" "
+      "errors=\"0\">\n{}</testsuites>\n",
+      tests, failures, suites);
 }
 
 }  // namespace canirun

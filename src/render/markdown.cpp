@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "describe.hpp"
 #include "renderers.hpp"
 #include "text.hpp"
+#include "verdicts.hpp"
 
 namespace canirun {
 
@@ -46,16 +48,35 @@ std::string model_section(const ModelReport& m)
   return out;
 }
 
-}  // namespace
-
-std::string render_markdown(const Report& report, const RenderOptions& options)
+std::string checks_section(Reports reports)
 {
-  std::string out = "# canirun\n\n";
+  std::string out = "| | Checked | Asked | Found | Would pass |\n| --- | --- | --- | --- | --- |\n";
+  for (const auto& report : reports) {
+    for (const auto& c : report.checks) {
+      const auto who = cell(subject(report, c));
+      if (c.passed()) out += fmt::format("| pass | {} | | | |\n", who);
+      for (const auto& f : c.failures) {
+        out += fmt::format("| **FAIL** | {} | {} {} | {} | {} |\n", who, f.requirement, cell(f.asked), cell(f.found),
+                           c.nearest.empty() ? cell(f.best.empty() ? "no setting" : "no setting; closest: " + f.best)
+                                             : cell(c.nearest));
+      }
+    }
+  }
+  return out + "\n";
+}
+
+std::string machine_section(const Report& report)
+{
+  std::string out;
   for (const auto& line : machine_lines(report.hardware, Style({.colour = false, .unicode = true})))
     out += "- " + cell(line) + "\n";
-  out += "\n";
-  if (report.models.size() == 1) return out + model_section(report.models.front());
-  out += fmt::format("| Model | Parameters | {}| --- | ---: | {}", k_columns, k_rules);
+  return out + "\n";
+}
+
+std::string models_section(const Report& report, const RenderOptions& options)
+{
+  if (report.models.size() == 1) return model_section(report.models.front());
+  std::string out = fmt::format("| Model | Parameters | {}| --- | ---: | {}", k_columns, k_rules);
   std::size_t shown = 0;
   for (const auto& m : report.models) {
     if (options.limit > 0 && shown++ == options.limit) break;
@@ -64,6 +85,21 @@ std::string render_markdown(const Report& report, const RenderOptions& options)
       out += fmt::format("– | **?** | – | {} | – | – |\n", cell(m.notes.empty() ? "not planned" : m.notes.front()));
     else out += figures(m.quants[m.best.value_or(0)]);
   }
+  return out;
+}
+
+}  // namespace
+
+std::string render_markdown(Reports reports, const RenderOptions& options)
+{
+  std::string out = "# canirun\n\n";
+  if (std::ranges::any_of(reports, [](const Report& r) { return !r.checks.empty(); })) out += checks_section(reports);
+  for (const auto& report : reports) {
+    if (!report.machine.empty()) out += fmt::format("## {}\n\n", cell(report.machine));
+    out += machine_section(report) + models_section(report, options);
+    if (reports.size() > 1) out += "\n";
+  }
+  if (reports.size() > 1) out.pop_back();
   return out;
 }
 

@@ -6,21 +6,36 @@
 
 namespace canirun {
 
-/// One row a line, tab-separated, with a header: model, quant, grade, bytes, mode, t/s, largest context. For grep and awk.
-std::string render_plain(const Report& report, const RenderOptions& options)
+namespace {
+
+void add_rows(std::string& out, const Report& report, const std::string& machine, const RenderOptions& options)
 {
-  std::string out = "model\tquant\tgrade\ttotal_bytes\tmode\tgeneration_tps\tmax_ctx\n";
   std::size_t rows = 0;
   for (const auto& model : report.models) {
     if (options.limit > 0 && rows == options.limit && report.models.size() > 1) break;
     ++rows;
-    if (model.quants.empty()) out += fmt::format("{}\t\t?\t\t\t\t\n", clean(model.id));
+    if (model.quants.empty()) out += fmt::format("{}{}\t\t?\t\t\t\t\n", machine, clean(model.id));
     for (const auto& row : model.quants) {
-      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(model.id), quant_text(row), name(row.grade.letter),
+      out += fmt::format("{}{}\t{}\t{}\t{}\t{}\t{}\t{}\n", machine, clean(model.id), quant_text(row), name(row.grade.letter),
                          row.memory.total().count, name(row.placement.mode),
                          row.speed.generation_tps ? fmt::format("{:.2f}", row.speed.generation_tps->estimate) : "",
                          row.max_ctx ? std::to_string(*row.max_ctx) : "");
     }
+  }
+}
+
+}  // namespace
+
+/// One row a line, tab-separated, with a header: model, quant, grade, bytes, mode, t/s, largest context. For grep and awk.
+std::string render_plain(Reports reports, const RenderOptions& options)
+{
+  std::string out;
+  for (const auto& report : reports) {
+    const auto machine = report.machine.empty() ? "" : clean(report.machine) + "\t";
+    if (out.empty()) {
+      out.append(machine.empty() ? "" : "machine\t").append("model\tquant\tgrade\ttotal_bytes\tmode\tgeneration_tps\tmax_ctx\n");
+    }
+    add_rows(out, report, machine, options);
   }
   return out;
 }

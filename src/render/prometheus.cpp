@@ -24,44 +24,64 @@ void family(std::string& out, std::string_view metric, std::string_view help)
   out += fmt::format("# HELP canirun_{0} {1}\n# TYPE canirun_{0} gauge\n", metric, help);
 }
 
+/// `machine="name",` where several are reported.
+std::string machine_label(const Report& report)
+{
+  return report.machine.empty() ? "" : fmt::format("machine=\"{}\",", label(report.machine));
+}
+
 /// One sample for the best row of each model; `value` returns nothing where there is none.
 template <typename Value>
-void model_metric(std::string& out, const Report& report, std::string_view metric, std::string_view help, Value value)
+void model_metric(std::string& out, Reports reports, std::string_view metric, std::string_view help, Value value)
 {
   family(out, metric, help);
-  for (const auto& m : report.models) {
-    if (!m.best) continue;
-    const auto& row = m.quants[*m.best];
-    if (const std::string sample = value(row); !sample.empty()) {
-      out += fmt::format("canirun_{}{{model=\"{}\",quant=\"{}\"}} {}\n", metric, label(m.id), label(quant_text(row)), sample);
+  for (const auto& report : reports) {
+    for (const auto& m : report.models) {
+      if (!m.best) continue;
+      const auto& row = m.quants[*m.best];
+      if (const std::string sample = value(row); !sample.empty()) {
+        out += fmt::format("canirun_{}{{{}model=\"{}\",quant=\"{}\"}} {}\n", metric, machine_label(report), label(m.id),
+                           label(quant_text(row)), sample);
+      }
     }
+  }
+}
+
+void hardware_metrics(std::string& out, Reports reports)
+{
+  family(out, "gpu_memory_bytes", "Memory of a GPU.");
+  for (const auto& report : reports) {
+    const auto& gpus = report.hardware.gpus;
+    for (std::size_t i = 0; i < gpus.size(); ++i) {
+      if (!gpus[i].memory_total) continue;
+      out += fmt::format("canirun_gpu_memory_bytes{{{}gpu=\"{}\",name=\"{}\"}} {}\n", machine_label(report), i,
+                         label(gpus[i].name), gpus[i].memory_total->bytes().count);
+    }
+  }
+  family(out, "ram_bytes", "Memory of the machine.");
+  for (const auto& report : reports) {
+    if (!report.hardware.memory.total) continue;
+    const auto machine = report.machine.empty() ? "" : fmt::format("{{machine=\"{}\"}}", label(report.machine));
+    out += fmt::format("canirun_ram_bytes{} {}\n", machine, report.hardware.memory.total->count);
   }
 }
 
 }  // namespace
 
-std::string render_prometheus(const Report& report, const RenderOptions&)
+std::string render_prometheus(Reports reports, const RenderOptions&)
 {
   std::string out;
-  const auto& hw = report.hardware;
-  family(out, "gpu_memory_bytes", "Memory of a GPU.");
-  for (std::size_t i = 0; i < hw.gpus.size(); ++i) {
-    if (!hw.gpus[i].memory_total) continue;
-    out += fmt::format("canirun_gpu_memory_bytes{{gpu=\"{}\",name=\"{}\"}} {}\n", i, label(hw.gpus[i].name),
-                       hw.gpus[i].memory_total->bytes().count);
-  }
-  family(out, "ram_bytes", "Memory of the machine.");
-  if (hw.memory.total) out += fmt::format("canirun_ram_bytes {}\n", hw.memory.total->count);
-  model_metric(out, report, "model_grade", "Grade of the best quantisation: 5 = S, 4 = A, 3 = B, 2 = C, 1 = D, 0 = F.",
+  hardware_metrics(out, reports);
+  model_metric(out, reports, "model_grade", "Grade of the best quantisation: 5 = S, 4 = A, 3 = B, 2 = C, 1 = D, 0 = F.",
                [](const QuantReport& r) { return fmt::format("{}", static_cast<int>(r.grade.letter)); });
-  model_metric(out, report, "model_fits", "1 if the best quantisation fits.",
+  model_metric(out, reports, "model_fits", "1 if the best quantisation fits.",
                [](const QuantReport& r) { return std::string(r.fits ? "1" : "0"); });
-  model_metric(out, report, "model_memory_bytes", "Memory that a run needs, all devices.",
+  model_metric(out, reports, "model_memory_bytes", "Memory that a run needs, all devices.",
                [](const QuantReport& r) { return fmt::format("{}", r.memory.total().count); });
-  model_metric(out, report, "model_generation_tokens_per_second", "Estimated text generation.", [](const QuantReport& r) {
+  model_metric(out, reports, "model_generation_tokens_per_second", "Estimated text generation.", [](const QuantReport& r) {
     return r.speed.generation_tps ? fmt::format("{:.2f}", r.speed.generation_tps->estimate) : "";
   });
-  model_metric(out, report, "model_max_context_tokens", "Largest context that fits.",
+  model_metric(out, reports, "model_max_context_tokens", "Largest context that fits.",
                [](const QuantReport& r) { return r.max_ctx ? fmt::format("{}", *r.max_ctx) : ""; });
   return out;
 }

@@ -12,9 +12,9 @@ namespace canirun {
 
 namespace {
 
-std::string render_html(const Report& report, const RenderOptions& options) { return HtmlRenderer().render(report, options); }
+std::string render_html(Reports reports, const RenderOptions& options) { return HtmlRenderer().render(reports, options); }
 
-using Function = std::string (*)(const Report&, const RenderOptions&);
+using Function = std::string (*)(Reports, const RenderOptions&);
 
 struct Format {
   std::string_view name;
@@ -32,7 +32,7 @@ constexpr std::array k_formats{
 class FunctionRenderer final : public Renderer {
  public:
   explicit FunctionRenderer(Function function) : function_(function) {}
-  std::string render(const Report& report, const RenderOptions& options) const override { return function_(report, options); }
+  std::string render(Reports reports, const RenderOptions& options) const override { return function_(reports, options); }
 
  private:
   Function function_;

@@ -7,16 +7,16 @@
 
 namespace canirun {
 
-std::string render_table(const Report& report, const RenderOptions& options);
-std::string render_plain(const Report& report, const RenderOptions& options);
-std::string render_json(const Report& report, const RenderOptions& options);
-std::string render_ndjson(const Report& report, const RenderOptions& options);
-std::string render_csv(const Report& report, const RenderOptions& options);
-std::string render_markdown(const Report& report, const RenderOptions& options);
-std::string render_junit(const Report& report, const RenderOptions& options);
-std::string render_github(const Report& report, const RenderOptions& options);
-std::string render_gitlab(const Report& report, const RenderOptions& options);
-std::string render_prometheus(const Report& report, const RenderOptions& options);
+std::string render_table(Reports reports, const RenderOptions& options);
+std::string render_plain(Reports reports, const RenderOptions& options);
+std::string render_json(Reports reports, const RenderOptions& options);
+std::string render_ndjson(Reports reports, const RenderOptions& options);
+std::string render_csv(Reports reports, const RenderOptions& options);
+std::string render_markdown(Reports reports, const RenderOptions& options);
+std::string render_junit(Reports reports, const RenderOptions& options);
+std::string render_github(Reports reports, const RenderOptions& options);
+std::string render_gitlab(Reports reports, const RenderOptions& options);
+std::string render_prometheus(Reports reports, const RenderOptions& options);
 
 /// One model in full: machine, a row per quantisation, the best pick and the command that runs it.
 std::string render_model(const Report& report, const ModelReport& model, const RenderOptions& options);
@@ -24,7 +24,9 @@ std::string render_model(const Report& report, const ModelReport& model, const R
 std::string render_ranking(const Report& report, const RenderOptions& options);
 /// Each part of memory with its figures, the grade's thresholds, where the machine's figures come from.
 std::string render_explanation(const Report& report, const ModelReport& model, const RenderOptions& options);
-/// One line for each requirement of `check`.
-std::string render_checks(const Report& report, const RenderOptions& options);
+/// One line for each model that passes and for each requirement that is not met.
+std::string render_checks(Reports reports, const RenderOptions& options);
+/// Machines side by side: a line for each model, or for each quantisation of a single one.
+std::string render_comparison(Reports reports, const RenderOptions& options);
 
 }  // namespace canirun

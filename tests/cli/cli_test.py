@@ -2,11 +2,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
 
-from program import MACHINE, PROFILES, PROGRAM, run, validate
+from program import MACHINE, PROFILES, PROGRAM, TOP, run, validate
 
 
 class Errors(unittest.TestCase):
@@ -36,6 +37,29 @@ class Errors(unittest.TestCase):
         self.fails(2, "plan", "llama-2-7b", "--goal", "cheap", says=["cheap", "quality"])
         self.fails(2, "plan", says=["one model"])
         self.fails(2, "plan", "llama-2-7b", "-ngl", "5", says=["--gpu-layers", "--goal"])
+
+    def test_a_policy_with_a_slip_of_the_pen_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            policy = os.path.join(folder, "policy.json")
+            for rule, says in (('{"models": "llama-2-7b", "min_grad": "B"}', "min_grade"), ('{"models": "llama-2-70"}', "rules[0]"),
+                               ('{"models": "llama-2-7b", "machines": "x"}', "'x'")):
+                with open(policy, "w", encoding="utf-8") as f:
+                    f.write('{"schema": "canirun.policy/1", "machines": {"m": {"gpu": "RTX 4090"}}, "rules": [%s]}' % rule)
+                self.fails(2, "check", "--policy", policy, says=[policy, says])
+            self.fails(2, "check", "--policy", folder + "/none.json", says=["none.json"])
+            self.fails(2, "check", "llama-2-7b", "--policy", policy, says=["--policy"])
+            self.fails(2, "llama-2-7b", "--policy", policy, says=["--policy"])
+
+    def test_commands_about_one_machine_take_one(self):
+        self.fails(2, "plan", "llama-2-7b", "--hardware", MACHINE, "--hardware", MACHINE, says=["one machine", "2 times"])
+
+    def test_errors_are_one_line_where_documents_are(self):
+        r = run("llama-2-70", "--format", "ndjson")
+        self.assertEqual((r.returncode, r.stdout.count("\n")), (2, 1))
+        validate(json.loads(r.stdout), "error-1")
+        for form in ("csv", "markdown", "html", "junit", "github", "gitlab", "prometheus"):
+            r = run("llama-2-70", "--format", form)
+            self.assertEqual((r.returncode, r.stdout), (2, ""), form)
 
     def test_an_option_of_another_command_is_refused(self):
         self.fails(2, "probe", "--ctx", "5", says=["probe", "--ctx"])
@@ -149,6 +173,70 @@ class Plan(unittest.TestCase):
         self.assertIn("no settings reach grade S", r.stdout)
 
 
+class Policy(unittest.TestCase):
+    POLICY = os.path.join(TOP, "docs", "ci", "policy.json")
+
+    def test_every_class_of_machine_has_its_report(self):
+        r = run("check", "--policy", self.POLICY, "--json", "--hardware", MACHINE)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        document = json.loads(r.stdout)
+        validate(document, "reports-1")
+        for report in document["reports"]:
+            validate(report, "report-1")
+        rules = [(x["machine"], [c["model"] for c in x["checks"]]) for x in document["reports"]]
+        self.assertEqual(rules, [("laptop", ["llama-3.1-8b", "qwen3-8b"]), ("workstation", ["llama-3.1-8b", "qwen3-8b"]),
+                                 ("workstation", ["qwen2.5-coder-32b"]), ("runner", ["qwen2.5-0.5b"])])
+        self.assertEqual(document["reports"][0]["workload"]["n_ctx"], 16384)
+        self.assertEqual(document["reports"][3]["hardware"]["cpu"]["model"], "AMD Ryzen 5 5600X")
+
+    def test_files_are_found_from_the_folder_of_the_policy(self):
+        with tempfile.TemporaryDirectory() as folder:
+            policy = os.path.join(folder, "policy.json")
+            shutil.copy(MACHINE, os.path.join(folder, "m.json"))
+            with open(policy, "w", encoding="utf-8") as f:
+                json.dump({"schema": "canirun.policy/1", "machines": {"a": {"hardware": ["m.json", MACHINE]}},
+                           "rules": [{"models": "llama-2-70b", "min_grade": "S"}, {"models": "llama-2-7b"}]}, f)
+            r = run("check", "--policy", policy, cwd="/")
+        self.assertEqual((r.returncode, r.stderr), (1, ""))
+        self.assertEqual([line.split(":")[0] for line in r.stdout.splitlines()],
+                         [f"{verdict} a ({m})" for m in ("m", "desktop-rtx3060-12g") for verdict in ("FAIL", "pass")])
+
+    def test_the_nearest_change_does_pass(self):
+        asked = ["check", "llama-3.1-8b", "--hardware", MACHINE, "--min-grade", "S"]
+        for given in (["-q", "F16"], ["-q", "Q8_0"], ["-q", "Q6_K", "--ctx", "64k"]):
+            (check,) = json.loads(run(*asked, *given, "--json").stdout)["checks"]
+            self.assertFalse(check["passed"], given)
+            change = check["nearest"].split()
+            kept = [a for i, a in enumerate(given) if not ({given[i - i % 2]} & {"-q" if "--quant" in change else "", "--ctx" if "--ctx" in change else ""})]
+            self.assertEqual(run(*asked, *kept, *change).returncode, 0, (given, change))
+
+    def test_a_failure_says_what_any_setting_reaches(self):
+        (check,) = json.loads(run("check", "llama-2-70b", "--min-speed", "1000", "--json", "--hardware", MACHINE).stdout)["checks"]
+        (failure,) = check["failures"]
+        rate, flags = re.fullmatch(r"(\S+) t/s with (.*)", failure["best"]).groups()
+        row = json.loads(run("llama-2-70b", *flags.split(), "--json", "--hardware", MACHINE).stdout)["models"][0]["quants"][0]
+        self.assertAlmostEqual(row["speed"]["generation_tps"]["estimate"], float(rate), delta=0.06)
+
+
+class Comparison(unittest.TestCase):
+    def test_each_machine_has_the_report_it_has_alone(self):
+        profiles = [os.path.join(PROFILES, n) for n in sorted(os.listdir(PROFILES))]
+        r = run("llama-3.1-8b", "--json", *[a for p in profiles for a in ("--hardware", p)])
+        document = json.loads(r.stdout)
+        validate(document, "reports-1")
+        for report, profile in zip(document["reports"], profiles, strict=True):
+            self.assertEqual(report.pop("machine"), os.path.basename(profile).removesuffix(".json"))
+            self.assertEqual(report, json.loads(run("llama-3.1-8b", "--json", "--hardware", profile).stdout))
+
+    def test_every_format_names_the_machine(self):
+        machines = ["--hardware", MACHINE, "--hardware", os.path.join(PROFILES, "vm-no-gpu.json")]
+        for form in ("table", "csv", "ndjson", "markdown", "html", "junit", "github", "prometheus"):
+            r = run("llama-3.1-8b", "-q", "Q4_K_M", *machines, "--format", form)
+            self.assertEqual(r.returncode, 0, form)
+            for name in ("desktop-rtx3060-12g", "vm-no-gpu"):
+                self.assertIn(name, r.stdout, form)
+
+
 class Output(unittest.TestCase):
     def test_every_machine_gives_a_report_that_follows_its_schema(self):
         for name in sorted(os.listdir(PROFILES)):
@@ -217,7 +305,7 @@ class Output(unittest.TestCase):
 
     def test_no_line_of_the_tables_is_wider_than_the_terminal(self):
         for width in (60, 80, 100, 120):
-            for arguments in (["llama-3.1-8b"], ["plan", "llama-3.1-8b"], ["--task", "code"], ["models"], ["gpus"]):
+            for arguments in (["llama-3.1-8b"], ["llama-3.1-8b", "--hardware", os.path.join(PROFILES, "vm-no-gpu.json")], ["plan", "llama-3.1-8b"], ["--task", "code"], ["models"], ["gpus"]):
                 extra = ["--hardware", MACHINE] if arguments[0] not in ("models", "gpus") else []
                 r = run(*arguments, *extra, env={"COLUMNS": str(width)})
                 for line in r.stdout.splitlines():

@@ -12,9 +12,12 @@ PROFILES = os.path.join(TOP, "tests", "fixtures", "profiles")
 MACHINE = os.path.join(PROFILES, "desktop-rtx3060-12g.json")
 
 
+KEEP = {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PATH"))}
+ENVIRONMENT = {**KEEP, "LANG": "C.UTF-8", "COLUMNS": "80", "HOME": "/nonexistent"}
+
+
 def run(*arguments, env=None, **keywords):
-    keep = {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PATH"))}
-    environment = {**keep, "LANG": "C.UTF-8", "COLUMNS": "80", "HOME": "/nonexistent", **(env or {})}
+    environment = {**ENVIRONMENT, **(env or {})}
     keywords.setdefault("capture_output", True)
     return subprocess.run([PROGRAM, *arguments], env=environment, text=True, timeout=120, **keywords)
 

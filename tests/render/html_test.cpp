@@ -1,5 +1,7 @@
 #include "render/html.hpp"
 
+#include <array>
+
 #include "catch.hpp"
 
 using namespace canirun;
@@ -45,11 +47,13 @@ std::size_t count(const std::string& text, std::string_view part)
   return n;
 }
 
+std::string page_of(const Report& report) { return HtmlRenderer().render({&report, 1}, {}); }
+
 }  // namespace
 
 TEST_CASE("names from files stay text in the page", "[html]")
 {
-  const auto page = HtmlRenderer().render(hostile_report(), {});
+  const auto page = page_of(hostile_report());
   CHECK(page.find("<script>alert") == std::string::npos);
   CHECK(page.find("&lt;script&gt;alert(1)&lt;/script&gt;") != std::string::npos);
   CHECK(page.find("RTX <b>") == std::string::npos);
@@ -57,12 +61,12 @@ TEST_CASE("names from files stay text in the page", "[html]")
   auto harmless = hostile_report();
   harmless.models.front().name = "Llama";
   for (auto& row : harmless.models.front().quants) row.devices.front().name = "card";
-  CHECK(count(page, "<script") == count(HtmlRenderer().render(harmless, {}), "<script"));
+  CHECK(count(page, "<script") == count(page_of(harmless), "<script"));
 }
 
 TEST_CASE("the page needs nothing from outside", "[html]")
 {
-  const auto page = HtmlRenderer().render(hostile_report(), {});
+  const auto page = page_of(hostile_report());
   const auto markup = page.substr(0, page.find("<script>"));  // before the libraries, whose text may say anything
   CHECK(count(markup, " src=") == 0);
   CHECK(count(markup, "http") == 1);  // http-equiv of the policy that forbids every request
@@ -72,9 +76,37 @@ TEST_CASE("the page needs nothing from outside", "[html]")
 
 TEST_CASE("every quantisation is a row with its grade as a letter", "[html]")
 {
-  const auto page = HtmlRenderer().render(hostile_report(), {});
+  const auto page = page_of(hostile_report());
   CHECK(page.find("<td>Q4_K_M</td>") != std::string::npos);
   CHECK(page.find("<span class=\"grade S\">S</span>") != std::string::npos);
   CHECK(page.find("<span class=\"grade F\">F</span>") != std::string::npos);
   CHECK(page.find("9.0</td>") != std::string::npos);  // 8 GiB of weights and 1 GiB of cache
+}
+
+TEST_CASE("a heat map has a cell for each context and quantisation", "[html]")
+{
+  auto report = hostile_report();
+  report.models.front().contexts = {{2048, {{Letter::S, 8_GiB}, {Letter::D, 30_GiB}}}, {131072, {{Letter::A, 12_GiB}, {Letter::F, 60_GiB}}}};
+  const auto page = page_of(report);
+  CHECK(page.find("<th scope=\"col\">128k</th>") != std::string::npos);
+  CHECK(page.find("<td class=\"A\">A <small>12.0</small></td>") != std::string::npos);
+  CHECK(page.find("<td class=\"F\">F <small>60.0</small></td>") != std::string::npos);
+}
+
+TEST_CASE("machines stand side by side, whatever the order of their models", "[html]")
+{
+  auto first = hostile_report(), second = hostile_report();
+  first.machine = "old <b>";
+  second.machine = "new";
+  auto other = second.models.front();
+  other.id = other.name = "other";
+  first.models.push_back(other);
+  second.models.insert(second.models.begin(), other);
+  second.models.back().quants.front().grade.letter = Letter::B;
+  const std::array reports{first, second};
+  const auto page = HtmlRenderer().render(reports, {});
+  CHECK(page.find("old &lt;b&gt;</th>") != std::string::npos);
+  // The first model of the first machine: S there, B on the second.
+  const auto row = page.substr(page.find("<tr><td>&lt;script&gt;"), 400);
+  CHECK(row.find("grade S") < row.find("grade B"));
 }

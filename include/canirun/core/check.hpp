@@ -29,6 +29,7 @@ struct FailedRequirement {
   std::string requirement;  ///< "min-grade", "min-speed", "min-ctx" or "fits".
   std::string asked;
   std::string found;
+  std::string best;  ///< What any setting reaches at most, and that setting; empty = not searched, or no better than `found`.
 };
 
 /// The verdict over one model: of the rows that were asked for, the first that meets everything, else the best one.

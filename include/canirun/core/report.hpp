@@ -53,6 +53,16 @@ struct QuantReport {
   std::vector<std::string> notes;
 };
 
+/// One context length of a heat map: a cell for each row of `ModelReport::quants`.
+struct ContextColumn {
+  struct Cell {
+    Letter grade = Letter::F;
+    Bytes total;
+  };
+  std::uint32_t n_ctx = 0;
+  std::vector<Cell> cells;
+};
+
 struct ModelReport {
   std::string id;
   std::string name;
@@ -70,10 +80,12 @@ struct ModelReport {
   std::optional<Letter> grade;      ///< Nothing: no tensor plan for this family.
   std::optional<std::size_t> best;  ///< Index into `quants` of the best one.
   std::vector<QuantReport> quants;
+  std::vector<ContextColumn> contexts;  ///< Empty unless asked for (context_columns).
   std::vector<std::string> notes;
 };
 
 struct Report {
+  std::string machine;  ///< What the machine is called where several are reported; else empty.
   HardwareProfile hardware;
   Workload workload;
   PlacementRequest placement;

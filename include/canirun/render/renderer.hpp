@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +25,14 @@ struct RenderOptions {
   std::uint32_t limit = 0;  ///< Rows of a ranked list; 0 = all.
 };
 
+/// One answer, or one for each machine that was asked about.
+using Reports = std::span<const Report>;
+
 class Renderer {
  public:
   virtual ~Renderer() = default;
-  /// The whole output, ending in one newline. Same report and options, same text, on any machine.
-  virtual std::string render(const Report& report, const RenderOptions& options) const = 0;
+  /// The whole output, ending in one newline. Same reports and options, same text, on any machine.
+  virtual std::string render(Reports reports, const RenderOptions& options) const = 0;
 };
 
 /// "table", "json", "ndjson", "csv", "markdown", …; an unknown name is an error that lists the known ones.

@@ -1,4 +1,4 @@
-#include "quantities.hpp"
+#include "canirun/core/quantities.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,11 +3,11 @@
 //
 //   oracle ASK BACKEND... -- MODEL... [--quant Q4_K_M] [--device none|CUDA0|CUDA0,CUDA1] [--ngl N] [--split 3,1] [--n-cpu-moe N]
 //          [--ctx N] [--batch N] [--ubatch N] [--type-k q8_0] [--type-v q8_0] [--fa on|off|auto] [--outputs N] [--parallel N]
-//          [--kv-unified] [--swa-full] [--no-kv-offload] [--embeddings] [--random N] [--seed N] [--keep]
+//          [--kv-unified] [--swa-full] [--no-kv-offload] [--embeddings] [--random N] [--seed N] [--models FILE] [--keep]
 //
 // ASK is the oracle_ask program, BACKEND the shared objects of llama.cpp's backends. MODEL is a catalogue id, an architecture
-// ("arch:qwen3", all its models) or "all"; a catalogue of your own is read from $CANIRUN_DATA_DIR. --random N asks N random questions
-// about each model instead: file type, devices, placement and every option above.
+// ("arch:qwen3", all its models) or "all"; --models adds the entries of a file, such as tests/data/other-models.json. --random N asks N random
+// questions about each model instead: file type, devices, placement and every option above.
 
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -38,6 +38,7 @@ struct Options {
   std::string ask;
   std::vector<std::string> backends;
   std::vector<std::string> models;
+  std::filesystem::path more;
   FileType quant = FileType::Q4_K_M;
   std::string device = "CUDA0";
   int ngl = -1;
@@ -94,6 +95,7 @@ Options parse(int argc, char** argv)
       for (std::string share; std::getline(shares, share, ',');) o.split.push_back(std::stod(share));
     } else if (word == "--random") o.random = number();
     else if (word == "--seed") o.seed = number();
+    else if (word == "--models") o.more = value();
     else if (word == "--keep") o.keep = true;
     else o.models.push_back(word);
   }
@@ -255,7 +257,10 @@ void print(const std::string& id, const std::string& device, const char* part, s
 int main(int argc, char** argv)
 {
   const auto o = parse(argc, argv);
-  const auto catalogue = Catalogue::builtin();
+  std::vector<std::filesystem::path> more;
+  if (!o.more.empty()) more.push_back(o.more);
+  const auto catalogue = load_catalogue({}, more);
+  if (!catalogue) std::cerr << catalogue.error().message << '\n';
   if (!catalogue || o.ask.empty() || o.models.empty()) {
     std::cerr << "usage: oracle ASK BACKEND... -- MODEL... [options]; see the head of oracle.cpp\n";
     return 2;

@@ -166,10 +166,11 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   meta.number("expert_shared_count", moe.n_expert_shared);
   meta.number("leading_dense_block_count", moe.n_layer_dense_lead);
   // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
-  meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias ? 2 : 1);
+  meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias || m.arch == "cohere2moe" ? 2 : 1);
+  constexpr std::string_view normed[] = {"mistral4", "cohere2moe"};
   constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe", "kimi-linear", "minimax-m3"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
-  meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || m.arch == "mistral4");
+  meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || std::ranges::find(normed, m.arch) != std::end(normed));
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
   if (moe.expert_latent > 0) {
     meta.number("moe_latent_size", moe.expert_latent);
@@ -233,8 +234,10 @@ void write_family(Metadata& meta, const ModelSpec& m)
   if (is({"granitehybrid"})) meta.flag("rope.scaling.finetuned", false);
   if (is({"mistral3"})) meta.real("attention.temperature_scale", 0.1F);
   if (is({"mimo2"})) meta.real("attention.value_scale", 0.7F);
-  if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
+  if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "paddleocr", "hunyuan_vl"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
   if (m.n_deepstack_layers > 0) meta.number("n_deepstack_layers", m.n_deepstack_layers);
+  if (is({"maple"})) meta.real("swiglu_clamp_exp", 7.0F);
+  if (is({"muse-glimmer"})) meta.real("final_logit_softcapping", 30.0F);
   if (is({"minimax-01"})) meta.real("residual_scale", 3.5F);
   if (m.moe && m.moe->n_group_experts > 0) {
     meta.number("experts_per_group", m.moe->n_group_experts);
@@ -262,7 +265,7 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   meta.number("vocab_size", m.n_vocab);
   meta.per_layer("feed_forward_length", m.n_ff, n_layer_all);
   meta.real("attention.layer_norm_epsilon", 1e-5F);
-  meta.real("attention.layer_norm_rms_epsilon", 1e-5F);
+  if (m.arch != "cohere2moe") meta.real("attention.layer_norm_rms_epsilon", 1e-5F);  // it would mean RMS norms there
   meta.real("rope.freq_base", 10000.0F);
   meta.real("logit_scale", 1.0F);
   write_attention(meta, m);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <sstream>
 
 #include "allocation_record.hpp"
 #include "canirun/formats/catalogue.hpp"
@@ -122,4 +123,34 @@ TEST_CASE("device totals are within 1 % and hardly ever too low", "[allocations]
   });
   CHECK(share(near, n) >= 0.95);
   CHECK(share(low, n) <= 0.005);
+}
+
+TEST_CASE("architectures that no catalogue entry has take what llama.cpp allocates, to the byte", "[allocations]")
+{
+  const auto read_all = [](const char* name) {
+    std::ifstream file(std::string(CANIRUN_TEST_DIR) + "/data/" + name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto catalogue = Catalogue::parse(read_all("other-models.json"), "other-models.json");
+  REQUIRE(catalogue);
+  std::istringstream lines(read_all("other-allocations.jsonl"));
+  std::size_t n = 0;
+  for (std::string line; std::getline(lines, line); ++n) {
+    const auto record = parse_allocation_record(line);
+    REQUIRE(record);
+    const auto* entry = catalogue->find(record->model);
+    REQUIRE(entry);
+    CAPTURE(line);
+    const auto plan = tensor_plan(entry->spec, record->file_type);
+    const auto e = estimate_memory(entry->spec, plan, record->workload, placement_of(*record, entry->spec));
+    CHECK(e.compute_known);
+    const auto compare = [](const MemoryParts& ours, const MemoryParts& theirs) {
+      CHECK(ours.weights == theirs.weights);
+      CHECK(ours.kv_cache + ours.recurrent_state == theirs.kv_cache);
+      CHECK(ours.compute == theirs.compute);
+    };
+    for (std::size_t i = 0; i < record->gpus.size(); ++i) compare(e.gpus.at(i), record->gpus[i]);
+    compare(e.host, record->host);
+  }
+  CHECK(n > 50);
 }

@@ -43,6 +43,7 @@ struct FeedForwardOptions {
   bool scale_weights = false;
   Act expert_act = Act::silu;
   SharedGate shared_gate = SharedGate::none;
+  bool halved_sum = false;        ///< The sum of routed and shared experts is multiplied by a constant (Cohere 2 MoE).
   bool bare_router_bias = false;  ///< The selection bias is called exp_probs_b, without ".bias".
   bool gate_up_exps = false;      ///< A file may hold gate and up of the experts as one tensor.
 };

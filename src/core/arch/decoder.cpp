@@ -77,7 +77,7 @@ Ref decoder_attention(Builder& b, const Decoder& d, const AttentionInput& inp, R
 void decoder(Builder& b, const Decoder& d)
 {
   auto stream = b.inp_embd();
-  const auto pos = b.inp_pos();
+  const auto pos = b.inp_pos(d.positions);
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
   for (std::uint32_t il = 0; il < b.model().n_layer; ++il) {

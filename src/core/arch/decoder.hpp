@@ -35,6 +35,7 @@ struct Decoder {
   Norm norm = Norm::rms;
   bool fused_qkv = false;
   bool clamp_qkv = false;
+  std::uint64_t positions = 1;  ///< Position numbers a token; 4 with multi-modal rotation.
   HeadNorm head_norm = HeadNorm::none;  ///< attn_q_norm and attn_k_norm of one head's width.
   std::string_view ffn_norm = "ffn_norm";
   std::string_view attn_post_norm = {};  ///< Of the attention's output, before the residual sum; empty = none.

@@ -14,6 +14,7 @@ void build_gemma3(Builder& b);
 void build_gemma_embedding(Builder& b);
 // llama.cpp
 void build_llama(Builder& b);
+void build_llama_embed(Builder& b);
 // phi3.cpp
 void build_phi3(Builder& b);
 // qwen.cpp
@@ -38,6 +39,7 @@ void build_bailingmoe(Builder& b);
 void build_bailingmoe2(Builder& b);
 // hunyuan.cpp
 void build_hunyuan_dense(Builder& b);
+void build_hunyuan_vl(Builder& b);
 void build_hunyuan_moe(Builder& b);
 // ernie.cpp
 void build_ernie4_5(Builder& b);
@@ -99,6 +101,21 @@ void build_mimo2(Builder& b);
 void build_step35(Builder& b);
 void build_qwen2vl(Builder& b);
 void build_qwen3vl(Builder& b);
+// dense_others.cpp
+void build_codeshell(Builder& b);
+void build_jais(Builder& b);
+void build_refact(Builder& b);
+void build_plamo(Builder& b);
+void build_plamo3(Builder& b);
+void build_openelm(Builder& b);
+void build_paddleocr(Builder& b);
+void build_spark2_5(Builder& b);
+void build_muse_glimmer(Builder& b);
+void build_cohere2moe(Builder& b);
+void build_mellum(Builder& b);
+void build_maple(Builder& b);
+void build_cogvlm(Builder& b);
+void build_talkie(Builder& b);
 // qwen35.cpp
 void build_qwen3next(Builder& b);
 void build_qwen35(Builder& b);

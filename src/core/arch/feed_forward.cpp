@@ -73,7 +73,9 @@ Ref feed_forward(Builder& b, Ref cur, const FeedForwardOptions& o, std::uint32_t
   const auto router = b.weight_if(m.is_moe(il), "ffn_gate_inp", il, {m.n_embd, m.moe->n_expert});
   if (!router) return dense_feed_forward(b, cur, o, il);
   const auto experts = expert_feed_forward(b, cur, o, il, router);
-  return m.moe->n_ff_shared > 0 ? b.add(experts, shared_experts(b, cur, o, il)) : experts;
+  if (m.moe->n_ff_shared == 0) return experts;
+  const auto sum = b.add(experts, shared_experts(b, cur, o, il));
+  return o.halved_sum ? b.scale(sum) : sum;
 }
 
 }  // namespace canirun

@@ -3,8 +3,11 @@
 
 namespace canirun {
 
-/// models/hunyuan-vl.cpp; the graph of hunyuan-dense too.
+/// models/hunyuan-dense.cpp
 void build_hunyuan_dense(Builder& b) { decoder(b, {.head_norm = HeadNorm::after_rope}); }
+
+/// models/hunyuan-vl.cpp: the same with multi-modal rotation.
+void build_hunyuan_vl(Builder& b) { decoder(b, {.positions = 4, .head_norm = HeadNorm::after_rope}); }
 
 /// models/hunyuan-moe.cpp: every layer has a shared expert beside the routed ones.
 void build_hunyuan_moe(Builder& b)

@@ -1,14 +1,14 @@
 #include "arch/families.hpp"
 
 namespace canirun {
+namespace {
 
-/// models/llama.cpp; also Mixtral (experts in every layer) and other models that were converted to this architecture.
-void build_llama(Builder& b)
+void llama(Builder& b, bool embed)
 {
   const auto& m = b.model();
   auto inp = b.inp_embd();
   const auto pos = b.inp_pos();
-  const auto attn = b.attn_inp_kv();
+  const auto attn = embed ? b.attn_inp_no_cache() : b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
 
   for (std::uint32_t il = 0; il < m.n_layer; ++il) {
@@ -32,7 +32,18 @@ void build_llama(Builder& b)
     cur = m.is_moe(il) ? b.moe_ffn(cur, b.moe_weights(il)) : b.ffn(cur, b.ffn_weights(il, m.n_ff(il)));
     inp = b.add(cur, ffn_inp);
   }
-  b.finish_lm(inp);
+  if (!embed) return b.finish_lm(inp);
+  const auto embd = b.norm(inp, "output_norm", k_global);
+  (void)b.output_weight();  // loaded, not used
+  b.finish(embd, {});
 }
+
+}  // namespace
+
+/// models/llama.cpp; also Mixtral (experts in every layer) and other models that were converted to this architecture.
+void build_llama(Builder& b) { llama(b, false); }
+
+/// models/llama-embed.cpp: attention over the micro-batch alone, no logits; the cache is there all the same.
+void build_llama_embed(Builder& b) { llama(b, true); }
 
 }  // namespace canirun

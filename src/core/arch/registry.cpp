@@ -123,6 +123,23 @@ constexpr std::array k_architectures{
     Architecture{"t5encoder", build_t5encoder},
     Architecture{"rwkv6", build_rwkv6},
     Architecture{"rwkv7", build_rwkv7},
+    Architecture{"codeshell", build_codeshell},
+    Architecture{"jais", build_jais},
+    Architecture{"refact", build_refact},
+    Architecture{"plamo", build_plamo},
+    Architecture{"plamo3", build_plamo3},
+    Architecture{"openelm", build_openelm},
+    Architecture{"paddleocr", build_paddleocr},
+    Architecture{"spark2_5", build_spark2_5},
+    Architecture{"muse-glimmer", build_muse_glimmer},
+    Architecture{"cohere2moe", build_cohere2moe},
+    Architecture{"mellum", build_mellum},
+    Architecture{"maple", build_maple},
+    Architecture{"cogvlm", build_cogvlm},
+    Architecture{"talkie", build_talkie},
+    Architecture{"jais2", build_nemotron},
+    Architecture{"llama-embed", build_llama_embed},
+    Architecture{"hunyuan_vl", build_hunyuan_vl},
 };
 // clang-format on
 

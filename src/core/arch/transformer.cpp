@@ -8,6 +8,7 @@ bool uses_rope(const Builder& b, Rope rope, std::uint32_t il)
   switch (rope) {
     case Rope::none: return false;
     case Rope::sliding: return b.model().is_swa(il);
+    case Rope::sliding_or_lead: return b.model().is_swa(il) || (b.model().moe && il < b.model().moe->n_layer_dense_lead);
     case Rope::skip_last_of_4: return (il + 1) % 4 != 0;
     default: return true;
   }
@@ -19,6 +20,12 @@ struct Layer {
   Ref n{};  ///< Its norm: the attention's input.
   Ref a{};  ///< The attention's result.
 };
+
+Ref post_norm(Builder& b, Ref cur, std::string_view name, const TransformerOptions& o, std::uint32_t il)
+{
+  if (!o.post_norm_bare) return stream_norm(b, cur, name, o, il);
+  return b.norm(o.norm, cur, b.bare(name, il, {b.model().n_embd}), {}, il);
+}
 
 /// The feed-forward part and the sums of a layer.
 Ref combine(Builder& b, const Layer& l, const TransformerOptions& o, std::uint32_t il)
@@ -35,9 +42,10 @@ Ref combine(Builder& b, const Layer& l, const TransformerOptions& o, std::uint32
     }
     case Residual::sequential: break;
   }
-  const auto y = b.add(o.scaled_residual ? b.scale(l.a) : l.a, l.x);
+  const auto a = o.scaled_residual ? b.scale(l.a) : l.a;
+  const auto y = o.input_first ? b.add(l.x, a) : b.add(a, l.x);
   auto cur = ff(o.pre_norm ? stream_norm(b, y, o.ffn_norm, o, il) : y);
-  if (o.post_norm) cur = stream_norm(b, cur, "post_ffw_norm", o, il);
+  if (o.post_norm) cur = post_norm(b, cur, "post_ffw_norm", o, il);
   if (o.scaled_residual) cur = b.scale(cur);
   return o.sum_first ? b.add(y, cur) : b.add(cur, y);
 }
@@ -67,6 +75,7 @@ void logits_output(Builder& b, Ref cur, const TransformerOptions& o, Ref out_ids
   auto logits = b.mul_mat(o.output_from_input ? b.embedding() : b.output_weight(), cur);
   if (const auto bias = b.bias_if(b.model().lm_head_bias, "output", k_global, b.model().n_vocab)) logits = b.add(logits, bias);
   if (o.scaled_logits) logits = b.scale(logits);
+  if (o.capped_logits) logits = b.scale(b.tanh(b.scale(logits)));
   b.finish(cur, logits);
 }
 
@@ -74,7 +83,7 @@ void transformer(Builder& b, const TransformerOptions& o)
 {
   const auto& m = b.model();
   const auto embd = b.inp_embd(o.scaled_embd);
-  auto x = embd;
+  auto x = o.embd_scaled_to_unit ? b.rms_norm(embd) : embd;
   const auto pos = o.positions ? b.inp_pos(o.positions) : Ref{};
   auto attn_options = o.attn;
   if (o.temperature) attn_options.temperature = b.inp_attn_scale();
@@ -99,13 +108,13 @@ void transformer(Builder& b, const TransformerOptions& o)
     }
     attn_options.rope = uses_rope(b, o.rope, il);
     l.a = self_attention(b, attn_input, attn, pos, attn_options, il);
-    if (o.post_norm && o.post_norm_all_rows) l.a = stream_norm(b, l.a, "post_attention_norm", o, il);
+    if (o.post_norm && o.post_norm_all_rows) l.a = post_norm(b, l.a, "post_attention_norm", o, il);
     if (il == m.n_layer - 1 && !o.late_outputs) {
       l.a = b.get_rows(l.a, out_ids);
       l.x = b.get_rows(l.x, out_ids);
       l.n = b.get_rows(l.n, out_ids);
     }
-    if (o.post_norm && !o.post_norm_all_rows) l.a = stream_norm(b, l.a, "post_attention_norm", o, il);
+    if (o.post_norm && !o.post_norm_all_rows) l.a = post_norm(b, l.a, "post_attention_norm", o, il);
     x = combine(b, l, o, il);
     if (o.deepstack && il < m.n_deepstack_layers) {
       const auto& t = b.at(embd);

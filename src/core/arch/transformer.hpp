@@ -11,6 +11,7 @@ enum class Rope {
   all,
   none,
   sliding,        ///< Only layers with a sliding window.
+  sliding_or_lead,  ///< Those and the dense layers before the experts (Cohere 2 MoE).
   skip_last_of_4  ///< Not layers 3, 7, 11, …
 };
 
@@ -30,6 +31,7 @@ struct TransformerOptions {
   bool scaled_embd = false;     ///< The embedding is multiplied by a constant.
   bool pos_embd = false;        ///< position_embd is added.
   bool embd_norm = false;       ///< token_embd_norm
+  bool embd_scaled_to_unit = false;  ///< An RMS norm without weights of the embedding (Muse Glimmer).
   std::uint64_t positions = 1;  ///< Position numbers a token; 4 with multi-modal rotation, 0 with ALiBi.
   // Norms.
   Norm norm = Norm::rms;
@@ -38,6 +40,7 @@ struct TransformerOptions {
   bool pre_norm = true;             ///< attn_norm and ffn_norm before the parts.
   bool post_norm = false;           ///< post_attention_norm and post_ffw_norm after them.
   bool post_norm_all_rows = false;  ///< post_attention_norm comes before the choice of output rows.
+  bool post_norm_bare = false;      ///< Their names have no ".weight" (PLaMo).
   std::string_view ffn_norm = "ffn_norm";
   // Parts.
   AttentionOptions attn{};
@@ -46,6 +49,7 @@ struct TransformerOptions {
   Residual residual = Residual::sequential;
   bool attn_norm_2 = false;  ///< Falcon 40B: Q, K and V have a norm of their own.
   bool sum_first = false;    ///< The last sum of a layer is y + f, not f + y.
+  bool input_first = false;  ///< The first is x + a, not a + x (OpenELM).
   bool scaled_residual = false;
   bool deepstack = false;     ///< Qwen3-VL: image features are added after the first layers.
   bool temperature = false;   ///< Q is multiplied by an input (Mistral 3).
@@ -53,6 +57,7 @@ struct TransformerOptions {
   bool late_outputs = false;  ///< Models with MTP blocks keep all rows up to the final norm (t_h_nextn).
   bool nextn_before_norm = false;
   bool scaled_logits = false;
+  bool capped_logits = false;  ///< A final soft cap: three more operations on the logits.
   bool output_from_input = false;  ///< BitNet: the logits come from the input's token_embd, not from a second copy.
 };
 

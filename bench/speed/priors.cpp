@@ -27,10 +27,23 @@ SpeedConstants speed_priors()
   c.launch_class = {1.0, 2.0, 1.5, 1.5};  // an empty HIP kernel takes about twice as long to start as a CUDA one
   c.cache_share = 0.65;
   c.cache_share_no_fa = 0.2;
-  c.matrix_share = {0.5, 0.45, 0.45, 0.6};
-  c.fill = 8e11;  // 512 tokens keep about 400 TFLOP/s busy
-  c.moe_matrix_share = 0.5;
-  c.prompt_layer = 100e-6;
+  // Vector kernels of one query against a cache use no matrix units and re-read keys for the heads of a group.
+  c.attention_share = 0.2;
+  // What builds reach of the rate with a chip that a micro-batch fills. Tensor cores: RTX 3090 0.53 of its 16-bit rate with int8
+  // products (8B Q4_0 4753 t/s; llama.cpp pull request 21024). P40: 1.0 of fp32 by dp4a (7B Q4_0 935 t/s; 4766). AMD: RX 7900 XTX
+  // 0.42 (8B Q4_K_M 3227; 26284); before matrix units MI50 0.65 (8B Q4_0 1083; 27841), RX 6800 0.32 (2024; 8416), RX 5700 XT 0.32
+  // (13324); integrated parts share their power with the CPU. Apple: M2 Ultra 0.69 with F16 (7B 1265; 3084). Intel: A770 0.3, B580
+  // 0.6 on Windows, a third of that on Linux (14001).
+  //                tensor_core nvidia_plain amd_matrix amd_plain amd_unified apple intel other
+  c.matrix_share = {0.55, 1.0, 0.42, 0.4, 0.27, 0.68, 0.4, 0.3};
+  //                 legacy k table float; M2 Ultra: Q4_0 0.92 of F16, Q4_K 0.81, Q6_K 0.77 (3084); MI50: IQ4_XS 0.83 of Q4_0 (27841)
+  c.matrix_family = {1, 0.85, 0.83, 1};
+  c.fill = 1e12;  // 512 tokens keep about 500 TFLOP/s half busy: tiles of 128 × 128 over the SMs of the largest chips
+  //                 cuda rocm vulkan metal: half a tile of 128 columns, of 32 on Metal (ggml's mmq.cuh, ggml-metal.metal)
+  c.expert_tokens = {64, 64, 64, 16};
+  c.prompt_attention = 0.5;  // softmax between the products, keys in 16 bit
+  c.prompt_scan = 2e-6;      // one step of a kernel that loops over the tokens: a few dependent reads and products
+  c.prompt_layer = 50e-6;    // some fifteen launches that overlap in part
   return c;
 }
 

@@ -1,6 +1,7 @@
 #include "samples.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <istream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -58,6 +59,59 @@ Backend backend_of(const json& record, const Gpu& gpu)
 
 }  // namespace
 
+/// A processor that runs are known of: threads that compute and its widest instruction set (vendors' specifications).
+struct KnownCpu {
+  std::string_view name;
+  std::uint32_t cores;
+  std::string_view isa;
+};
+// clang-format off
+constexpr KnownCpu k_cpus[] = {
+    {"Ryzen 7 7840HS", 8, "avx512"}, {"Ryzen 7 5800H", 8, "avx2"},   {"Ryzen AI 5 340", 6, "avx512"}, {"N150", 4, "avx2"},
+    {"A192-32X", 192, "asimddp"},    {"MS-R1", 12, "i8mm"},          {"Orion O6", 12, "i8mm"},        {"Pi 400", 4, "neon"},
+    {"Snapdragon 888", 8, "asimddp"},
+};
+// clang-format on
+
+/// The machine of a run on a CPU: from the record's own fields, else of a known name.
+std::optional<HardwareProfile> cpu_machine(const json& record)
+{
+  HardwareProfile machine;
+  const auto name = text(record, "cpu");
+  if (const auto cores = number(record, "cpu_cores"); cores > 0) {
+    machine.cpu.physical_cores = static_cast<std::uint32_t>(cores);
+    machine.cpu.isa = {text(record, "cpu_isa")};
+  } else {
+    const auto* known = std::ranges::find_if(k_cpus, [&](const KnownCpu& c) { return name.find(c.name) != std::string::npos; });
+    if (known == std::end(k_cpus)) return std::nullopt;
+    machine.cpu.physical_cores = known->cores;
+    machine.cpu.isa = {std::string(known->isa)};
+  }
+  if (const auto gbs = number(record, "ram_gbs"); gbs > 0) {
+    machine.memory.bandwidth.emplace();
+    machine.memory.bandwidth->value = gbs * 1e9;
+    machine.memory.bandwidth->confidence = FigureConfidence::measured;
+  }
+  return machine;
+}
+
+/// A prompt needs n_prompt to be stated. llama-bench's `-d` is what was in the cache before; sweeps that state a depth equal to the
+/// prompt mean generation after it.
+Prompt prompt_of(const json& record, double depth)
+{
+  Prompt p;
+  p.n = number(record, "n_prompt");
+  p.before = depth > p.n ? depth : 0;
+  p.n_ubatch = std::min(512.0, std::max(1.0, p.n));
+  return p;
+}
+
+/// More arithmetic a second than the device has: the prompt was in the cache already.
+bool impossible(const Sample& s)
+{
+  return !s.on_cpu && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix;
+}
+
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 {
   const auto catalogue = Catalogue::builtin();
@@ -75,8 +129,10 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       ++skipped["suspect"];
       continue;
     }
-    if (number(r, "gpu_count") != 1 || !flag(r, "full_offload", false)) {
-      ++skipped["not wholly on one GPU"];
+    const bool on_cpu = number(r, "gpu_count") == 0;
+    const auto machine = on_cpu ? cpu_machine(r) : std::nullopt;
+    if (on_cpu ? !machine : number(r, "gpu_count") != 1 || !flag(r, "full_offload", false)) {
+      ++skipped[on_cpu ? "unknown CPU" : "not wholly on one GPU"];
       continue;
     }
     if (flag(r, "fork", false)) {
@@ -85,7 +141,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     }
     const auto* gpu_entry = table->find_id(text(r, "gpu_id"));
     const auto* model = catalogue->find(text(r, "model_id"));
-    if (!gpu_entry || !model) {
+    if ((!on_cpu && !gpu_entry) || !model) {
       ++skipped["unknown GPU or model"];
       continue;
     }
@@ -99,17 +155,24 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       ++skipped["unknown quantisation"];
       continue;
     }
-    const auto gpu = to_gpu(*gpu_entry, {std::uint64_t{1} << 34});
     Sample s;
-    s.backend = backend_of(r, gpu);
-    const auto rates = gpu_rates(gpu, s.backend);
-    if (!rates) {
-      ++skipped["unknown bandwidth"];
-      continue;
+    s.on_cpu = on_cpu;
+    if (on_cpu) {
+      s.cpu = cpu_rates(*machine);
+      s.device = text(r, "cpu");
+    } else {
+      const auto gpu = to_gpu(*gpu_entry, {std::uint64_t{1} << 34});
+      s.backend = backend_of(r, gpu);
+      s.device = gpu_entry->id;
+      const auto rates = gpu_rates(gpu, s.backend);
+      if (!rates) {
+        ++skipped["unknown bandwidth"];
+        continue;
+      }
+      s.gpu = *rates;
     }
-    s.rates = *rates;
-    s.gpu = gpu_entry->id;
     s.model = model->spec.id;
+    s.family = model->facts.family.empty() ? model->spec.arch : model->facts.family;
     s.quant = text(r, "quant");
     s.moe = model->spec.moe && model->spec.moe->n_expert > 0;
     s.core = flag(r, "core", false);
@@ -117,7 +180,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     s.depth = number(r, "mean_depth");
     s.tg = number(r, "tg_tps");
     s.pp = number(r, "pp_tps");
-    if (number(r, "n_prompt") > 0) s.n_prompt = number(r, "n_prompt");
+    s.prompt = prompt_of(r, number(r, "depth"));
 
     const auto plan = tensor_plan(model->spec, *type);
     Workload workload;
@@ -125,15 +188,21 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     if (const auto t = parse_tensor_type(text(r, "type_k"))) workload.cache_type_k = *t;
     if (const auto t = parse_tensor_type(text(r, "type_v"))) workload.cache_type_v = *t;
     Placement all;
-    all.gpus = {0};
-    all.split = {1.0};
     all.n_layers = model->spec.n_layer + model->spec.n_layer_nextn;
-    all.n_gpu_layers = all.n_layers + 1;
+    if (!on_cpu) {
+      all.gpus = {0};
+      all.split = {1.0};
+      all.n_gpu_layers = all.n_layers + 1;
+    }
     s.work = token_work(model->spec, plan, workload, all, static_cast<std::uint32_t>(s.depth)).front();
     // A file that is heavier or lighter than llama-quantize's mix (UD types): its weights scale with it.
     const auto file = number(r, "model_bytes"), planned = static_cast<double>(plan.total_bytes().count);
     if (file > 0.5 * planned && file < 2 * planned) {
       for (auto& b : s.work.bytes) b *= file / planned;
+    }
+    if (s.pp > 0 && impossible(s)) {
+      ++skipped["(prompt only) faster than the GPU can compute"];
+      s.pp = 0;
     }
     samples.push_back(std::move(s));
   }
@@ -143,16 +212,31 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
   return samples;
 }
 
-std::vector<Sample> medians(std::vector<Sample> samples)
+std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate)
 {
-  std::map<std::tuple<std::string, Backend, std::string, std::string>, std::vector<Sample>> groups;
-  for (auto& s : samples) groups[{s.gpu, s.backend, s.model, s.quant}].push_back(std::move(s));
+  using Key = std::tuple<std::string, Backend, std::string, std::string, int, int>;
+  const auto octave = [](double tokens) { return static_cast<int>(std::log2(std::max(tokens, 1024.0))); };
+  std::map<Key, std::vector<Sample>> groups;
+  for (auto& s : samples) {
+    const Key key{s.device, s.backend, s.model, s.quant, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
+    groups[key].push_back(std::move(s));
+  }
   std::vector<Sample> result;
   for (auto& [key, group] : groups) {
-    std::ranges::sort(group, {}, &Sample::tg);
+    std::ranges::sort(group, {}, rate);
     result.push_back(group[group.size() / 2]);
   }
   return result;
+}
+
+double token_seconds(const Sample& s, const SpeedConstants& c)
+{
+  return (s.on_cpu ? token_time(s.work, s.cpu, c) : token_time(s.work, s.gpu, c, s.flash_attn)).total();
+}
+
+double prompt_seconds(const Sample& s, const SpeedConstants& c)
+{
+  return s.on_cpu ? prompt_time(s.work, s.cpu, c, s.prompt) : prompt_time(s.work, s.gpu, c, s.prompt);
 }
 
 }  // namespace canirun

@@ -11,27 +11,33 @@
 
 namespace canirun {
 
-/// One measured run, or the median of several of the same GPU, backend, model and quantisation.
+/// One measured run, or the median of several alike.
 struct Sample {
-  std::string gpu, model, quant;  ///< `gpu` is empty for a run on the CPU, `cpu` then says which.
-  std::string cpu;
+  std::string device;  ///< Id of the GPU table, or the name of a CPU.
+  std::string model, family, quant;
   Backend backend = Backend::cuda;
+  bool on_cpu = false;
   bool moe = false;
   bool core = false;  ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
   bool flash_attn = true;
-  double depth = 0;  ///< Mean tokens in the cache.
+  double depth = 0;  ///< Mean tokens in the cache while generating.
   double tg = 0;     ///< Tokens a second, measured; 0 = none.
   double pp = 0;     ///< Of the prompt; 0 = none.
-  double n_prompt = 512;
+  Prompt prompt;     ///< Of `pp`.
   TokenWork work;
-  GpuRates rates;
+  GpuRates gpu;
+  CpuRates cpu;
 };
 
-/// Reads the runs that can be modelled; `skipped` counts the others by reason.
+/// Reads the runs that can be modelled and says how many others there are, by reason.
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log);
 
-/// Medians over runs of the same GPU, backend, model and quantisation.
-std::vector<Sample> medians(std::vector<Sample> samples);
+/// Medians of `rate` over runs of the same device, backend, model, quantisation and (within a factor of two) depth.
+std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate);
+
+/// Seconds that the law says: of one generated token, of the prompt.
+double token_seconds(const Sample& s, const SpeedConstants& c);
+double prompt_seconds(const Sample& s, const SpeedConstants& c);
 
 /// Constants before any fit, each with its reason.
 SpeedConstants speed_priors();

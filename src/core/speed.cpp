@@ -88,30 +88,27 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
   if (host_works && cpu.assumed) estimate.basis = SpeedBasis::assumed;
   else if (measured) estimate.basis = SpeedBasis::measured;
 
-  const auto prompt_seconds = [&](double n) -> std::optional<double> {
+  if (std::ranges::any_of(devices, [](const Device& d) { return d.gpu && d.gpu->matrix <= 0; })) return estimate;
+  const auto prompt_seconds = [&](double n) {
+    const Prompt prompt{n, static_cast<double>(shape.n_ubatch)};
     double sum = 0;
     for (const auto& d : devices) {
-      if (d.gpu && d.gpu->matrix <= 0) return std::nullopt;
       if (d.gpu) {
-        sum += prompt_time(d.work, *d.gpu, c, n, shape.n_ubatch);
+        sum += prompt_time(d.work, *d.gpu, c, prompt);
         continue;
       }
-      auto seconds = prompt_time(d.work, cpu, c, n, shape.n_ubatch);
+      auto seconds = prompt_time(d.work, cpu, c, prompt);
       const auto& first = devices.front();
-      if (first.gpu && n >= k_stream_tokens)
-        seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, n, shape.n_ubatch));
+      if (first.gpu && n >= k_stream_tokens) seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, prompt));
       sum += seconds;
     }
     return sum;
   };
   const double n_bench = std::min(k_bench_prompt, shape.n_ctx_seq);
-  if (const auto seconds = prompt_seconds(n_bench)) {
-    estimate.prompt_tps = rate(n_bench, *seconds, *seconds / k_prompt_spread.high, *seconds / k_prompt_spread.low);
-  }
-  if (const auto seconds = prompt_seconds(depth > 0 ? depth : n_bench)) {
-    estimate.time_to_first_token_s =
-        Range{*seconds / k_prompt_spread.high + fast, *seconds + parts.total(), *seconds / k_prompt_spread.low + slow};
-  }
+  const auto bench = prompt_seconds(n_bench), whole = prompt_seconds(depth > 0 ? depth : n_bench);
+  estimate.prompt_tps = rate(n_bench, bench, bench / k_prompt_spread.high, bench / k_prompt_spread.low);
+  estimate.time_to_first_token_s =
+      Range{whole / k_prompt_spread.high + fast, whole + parts.total(), whole / k_prompt_spread.low + slow};
   return estimate;
 }
 

@@ -23,9 +23,12 @@ namespace {
 
 std::size_t at(auto value) { return static_cast<std::size_t>(value); }
 
+// Refresh alone takes 4 to 8 % of a DRAM's time (tRFC / tREFI of GDDR6 and LPDDR5 data sheets): no class reads faster than this.
+constexpr double k_most_of_bandwidth = 0.95;
+
 double reached_bandwidth(const GpuRates& gpu, const SpeedConstants& c)
 {
-  return c.bandwidth_share * c.bandwidth_class[at(gpu.bandwidth_class)] * gpu.bandwidth;
+  return std::min(k_most_of_bandwidth, c.bandwidth_share * c.bandwidth_class[at(gpu.bandwidth_class)]) * gpu.bandwidth;
 }
 
 /// Bytes of weights that a micro-batch of `tokens` reads: all of the dense part, and each expert that any token chose.
@@ -38,11 +41,22 @@ double batch_bytes(const TokenWork& work, double tokens)
   return dense + (work.resident_bytes - dense) * touched;
 }
 
-/// Operations of a prompt: a multiply-add a weight and token, and attention over what came before.
-double prompt_flops(const TokenWork& work, const SpeedConstants& c, double n_prompt)
+/// Multiply-adds of attention in a prompt: each token over those before it.
+double attention_flops(const TokenWork& work, const Prompt& p)
 {
-  const auto dense = work.active_weights() - work.expert_weights;
-  return 2 * n_prompt * (dense + work.expert_weights / c.moe_matrix_share) + work.attention_flops_token * n_prompt * n_prompt / 2;
+  return work.attention_flops_token * p.n * (p.n / 2 + p.before);
+}
+
+/// What a token's weights would be if they all were of the format and shape that reaches most: blocks that cost more to unpack
+/// count for more, and experts, whose products are padded to tiles, for the tokens that each of them gets.
+double equivalent_weights(const TokenWork& work, const SpeedConstants& c, double tokens, double expert_tokens)
+{
+  const auto weights = work.active_weights();
+  if (weights <= 0) return 0;
+  double sum = 0;
+  for (std::size_t f = 0; f < k_quant_families; ++f) sum += work.weights[f] / c.matrix_family[f];
+  const auto padding = work.expert_weights / weights * expert_tokens / std::max(1.0, tokens * work.expert_share);
+  return sum * (1 + padding);
 }
 
 double cpu_unpack(const TokenWork& work, const SpeedConstants& c)
@@ -63,6 +77,7 @@ TokenTime token_time(const TokenWork& work, const GpuRates& gpu, const SpeedCons
       work.active_bytes() / bandwidth + work.cache_bytes / (bandwidth * (flash_attn ? c.cache_share : c.cache_share_no_fa));
   for (std::size_t f = 0; f < k_quant_families; ++f) t.compute += work.weights[f] * c.unpack[f];
   t.compute /= c.unpack_class[at(gpu.unpack_class)] * gpu.fp32;
+  t.compute += work.attention_flops / (c.attention_share * gpu.fp32);
   t.launch = (work.layers * c.layer + work.moe_layers * c.moe_layer + work.recurrent_layers * c.recurrent_layer + c.token) *
              c.launch_class[at(gpu.launch_class)];
   return t;
@@ -77,27 +92,32 @@ TokenTime token_time(const TokenWork& work, const CpuRates& cpu, const SpeedCons
   return t;
 }
 
-double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch)
+double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& p)
 {
-  const auto batches = std::ceil(n_prompt / n_ubatch);
-  const auto rate = c.matrix_share[at(gpu.launch_class)] * gpu.matrix / (1 + gpu.matrix / (c.fill * n_prompt / batches));
-  const auto arithmetic = prompt_flops(work, c, n_prompt) / rate;
-  const auto reading = batches * batch_bytes(work, n_prompt / batches) / reached_bandwidth(gpu, c);
-  return std::max(arithmetic, reading) + batches * (work.layers + work.moe_layers) * c.prompt_layer;
+  const auto batches = std::ceil(p.n / p.n_ubatch);
+  const auto tokens = p.n / batches;
+  const auto rate = c.matrix_share[at(gpu.matrix_class)] * gpu.matrix / (1 + gpu.matrix / (c.fill * tokens));
+  const auto products = 2 * p.n * equivalent_weights(work, c, tokens, c.expert_tokens[at(gpu.launch_class)]);
+  const auto arithmetic = (products + attention_flops(work, p) / c.prompt_attention) / rate;
+  const auto reading = batches * batch_bytes(work, tokens) / reached_bandwidth(gpu, c);
+  const auto launch = c.prompt_layer * c.launch_class[at(gpu.launch_class)];
+  return std::max(arithmetic, reading) + p.n * work.recurrent_layers * c.prompt_scan +
+         batches * (work.layers + work.moe_layers) * launch;
 }
 
-double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, double n_prompt, double n_ubatch)
+double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, const Prompt& p)
 {
-  const auto batches = std::ceil(n_prompt / n_ubatch);
-  const auto arithmetic = prompt_flops(work, c, n_prompt) / (c.cpu_prompt_flops * cpu.cores * cpu.speedup);
-  const auto reading = batches * batch_bytes(work, n_prompt / batches) / cpu.bandwidth;
-  return std::max(arithmetic, reading);
+  const auto batches = std::ceil(p.n / p.n_ubatch);
+  const auto tokens = p.n / batches;
+  const auto arithmetic = 2 * p.n * equivalent_weights(work, c, tokens, c.cpu_expert_tokens) / (c.cpu_prompt_flops * cpu.cores * cpu.matrix) +
+                          attention_flops(work, p) / (c.cpu_attention_flops * cpu.cores * cpu.speedup);
+  return std::max(arithmetic, batches * batch_bytes(work, tokens) / cpu.bandwidth);
 }
 
-double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch)
+double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& p)
 {
-  const auto batches = std::ceil(n_prompt / n_ubatch);
-  return prompt_time(work, gpu, c, n_prompt, n_ubatch) + batches * batch_bytes(work, n_prompt / batches) / c.transfer_bandwidth;
+  const auto batches = std::ceil(p.n / p.n_ubatch);
+  return prompt_time(work, gpu, c, p) + batches * batch_bytes(work, p.n / batches) / c.transfer_bandwidth;
 }
 
 }  // namespace canirun

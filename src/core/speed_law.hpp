@@ -31,7 +31,7 @@ struct TokenWork {
   double cache_bytes = 0;            ///< KV cache and states read (and written) at the depth.
   double attention_flops = 0;        ///< Scores and weighted sums over the cache.
   double attention_flops_token = 0;  ///< The same for each token of depth, so that a prompt can sum it.
-  double layers = 0;
+  double layers = 0;  ///< A mixer or a feed-forward network alone is half of one.
   double moe_layers = 0;
   double recurrent_layers = 0;
 
@@ -57,7 +57,11 @@ enum class BandwidthClass : std::uint8_t {
 };
 enum class UnpackClass : std::uint8_t { pascal, turing, ampere, ada, blackwell, amd, apple_early, apple, intel, other };
 enum class LaunchClass : std::uint8_t { cuda, rocm, vulkan, metal };
-inline constexpr std::size_t k_bandwidth_classes = 9, k_unpack_classes = 10, k_launch_classes = 4;
+/// How a prompt's matrix products are computed, and of which published rate the share is: NVIDIA's tensor cores (16-bit rate),
+/// NVIDIA before them (dp4a, 32-bit rate), AMD's matrix units, AMD before them and AMD's integrated parts (16-bit rate), Apple's and
+/// Intel's vector units and others (32-bit rate).
+enum class MatrixClass : std::uint8_t { tensor_core, nvidia_plain, amd_matrix, amd_plain, amd_unified, apple, intel, other };
+inline constexpr std::size_t k_bandwidth_classes = 9, k_unpack_classes = 10, k_launch_classes = 4, k_matrix_classes = 8;
 
 struct GpuRates {
   BandwidthClass bandwidth_class = BandwidthClass::other;
@@ -65,7 +69,8 @@ struct GpuRates {
   LaunchClass launch_class = LaunchClass::vulkan;
   double bandwidth = 0;  ///< B/s, published.
   double fp32 = 0;       ///< FLOP/s; 0 = unknown.
-  double matrix = 0;     ///< FLOP/s of the fastest 16-bit path; 0 = unknown.
+  MatrixClass matrix_class = MatrixClass::other;
+  double matrix = 0;  ///< FLOP/s, published, of the path that `matrix_class` names; 0 = unknown.
 };
 /// Nothing when the bandwidth is unknown.
 std::optional<GpuRates> gpu_rates(const Gpu& gpu, Backend backend);
@@ -74,7 +79,8 @@ struct CpuRates {
   double bandwidth = 0;  ///< B/s that all cores together read.
   bool assumed = true;   ///< Nobody measured or stated it.
   double cores = 0;      ///< Threads that compute: physical cores, as llama.cpp starts by default.
-  double speedup = 1;    ///< Of the instruction set, AVX2 = 1.
+  double speedup = 1;    ///< Of the instruction set in dot products, AVX2 = 1.
+  double matrix = 1;     ///< The same in matrix products, where wide registers and int8 products pay more.
 };
 CpuRates cpu_rates(const HardwareProfile& hardware);
 
@@ -88,16 +94,21 @@ struct SpeedConstants {
   std::array<double, k_launch_classes> launch_class{};              ///< Times these.
   double cache_share = 0;                                           ///< Of the reached bandwidth, for caches, flash attention on.
   double cache_share_no_fa = 0;                                     ///< The same with flash attention off.
-  std::array<double, k_launch_classes> matrix_share{};              ///< Reached share of the matrix rate in a prompt.
-  double fill = 0;              ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
-  double moe_matrix_share = 0;  ///< Times this where experts get few tokens each.
-  double prompt_layer = 0;      ///< Seconds a layer and micro-batch.
+  double attention_share = 0;                                       ///< Of the fp32 rate, for one token's attention.
+  std::array<double, k_matrix_classes> matrix_share{};              ///< Reached share of the matrix rate in a prompt …
+  std::array<double, k_quant_families> matrix_family{};             ///< … times this by block format.
+  double fill = 0;           ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
+  std::array<double, k_launch_classes> expert_tokens{};  ///< Tokens an expert needs for half of the rate: products come in tiles.
+  double prompt_attention = 0;  ///< Share of what weights reach, for attention in a prompt.
+  double prompt_scan = 0;       ///< Seconds a token and recurrent layer: states follow one another.
+  double prompt_layer = 0;      ///< Seconds a layer and micro-batch, on CUDA.
 
   double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_table = 0,
          cpu_unpack_ps_float = 0;  ///< Per weight and core.
   double cpu_layer = 0;            ///< Seconds a layer: barriers between threads.
   double cpu_attention_flops = 0;  ///< FLOP/s a core reaches on attention.
-  double cpu_prompt_flops = 0;     ///< FLOP/s a core reaches on a prompt.
+  double cpu_prompt_flops = 0;     ///< FLOP/s a core reaches on a prompt, AVX2.
+  double cpu_expert_tokens = 0;    ///< As `expert_tokens`.
   double transfer = 0;             ///< Seconds for handing a token from one device to the next.
   double transfer_bandwidth = 0;   ///< B/s of the bus when a prompt streams weights from RAM.
 };
@@ -111,7 +122,7 @@ struct Spread {
 inline constexpr Spread k_gpu_spread{0.66, 1.40};
 inline constexpr Spread k_cpu_spread{0.65, 1.45};
 inline constexpr Spread k_assumed_spread{0.55, 1.64};  // a CPU whose memory nobody measured
-inline constexpr Spread k_prompt_spread{0.58, 1.72};
+inline constexpr Spread k_prompt_spread{0.61, 1.82};
 
 /// Seconds of one token on one device, in the parts whose largest is the limit that binds.
 struct TokenTime {
@@ -121,12 +132,14 @@ struct TokenTime {
 TokenTime token_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, bool flash_attn);
 TokenTime token_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c);
 
-/// Seconds for a prompt of `n_prompt` tokens in micro-batches of `n_ubatch`: arithmetic, but never faster than reading the weights
-/// once a micro-batch.
-double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt, double n_ubatch);
-double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, double n_prompt, double n_ubatch);
+/// A prompt of `n` tokens after `before` others, in micro-batches of at most `n_ubatch`.
+struct Prompt {
+  double n = 512, n_ubatch = 512, before = 0;
+};
+/// Seconds for a prompt: arithmetic, but never faster than reading the weights once a micro-batch.
+double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& prompt);
+double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, const Prompt& prompt);
 /// Of weights in RAM that are streamed to a GPU for large batches (llama.cpp: --op-offload, on by default from 32 tokens).
-double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, double n_prompt,
-                            double n_ubatch);
+double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& prompt);
 
 }  // namespace canirun

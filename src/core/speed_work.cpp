@@ -116,6 +116,15 @@ void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Work
   }
 }
 
+/// Mixtures whose entry states the width of experts only.
+bool has_no_dense_width(const ModelSpec& model)
+{
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    if (model.n_ff(il) > 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
@@ -126,11 +135,15 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan
   const auto devices = devices_of_layers(model, placement);
   add_weights(work, model, plan, placement, devices);
   add_caches(work, model, workload, devices, depth);
+  // A mixer and a feed-forward network are a layer; some families count each of them as one (Nemotron-H) or leave one out (Deci).
+  const bool dense_widths_absent = has_no_dense_width(model);
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
     auto& w = work[devices[il]];
-    w.layers += 1;
+    const bool mixes = model.is_recurrent(il) || (model.n_head(il) > 0 && model.n_head_kv(il) > 0);
+    const bool feeds = model.n_ff(il) > 0 || (model.is_moe(il) && dense_widths_absent);
+    w.layers += 0.5 * (mixes ? 1 : 0) + 0.5 * (feeds ? 1 : 0);
     if (model.is_recurrent(il)) w.recurrent_layers += 1;
-    if (model.is_moe(il)) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
+    if (feeds && model.is_moe(il)) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
   }
   return work;
 }

@@ -94,6 +94,6 @@ TEST_CASE("a prompt is never faster than reading the weights once a micro-batch"
   const auto work = eight_billion_q4_k();
   CpuRates cpu{.bandwidth = 50e9, .assumed = false, .cores = 8, .speedup = 1};
   const auto& c = speed_constants();
-  CHECK(prompt_time(work, cpu, c, 1, 512) >= 4.6e9 / 50e9);
-  CHECK(prompt_time(work, cpu, c, 1024, 512) > prompt_time(work, cpu, c, 512, 512));
+  CHECK(prompt_time(work, cpu, c, {1, 512}) >= 4.6e9 / 50e9);
+  CHECK(prompt_time(work, cpu, c, {1024, 512}) > prompt_time(work, cpu, c, {512, 512}));
 }

@@ -67,6 +67,76 @@ double size_difference(const GpuEntry& entry, Bytes vram)
   return best;
 }
 
+/// The only size that is sold under a PCI id; nothing when there are several.
+std::optional<double> only_size(std::span<const GpuEntry> entries, std::string_view pci_id)
+{
+  std::optional<double> size;
+  for (const auto& entry : entries) {
+    if (std::ranges::find(entry.pci_ids, pci_id) == entry.pci_ids.end()) continue;
+    for (const auto gib : entry.vram_gib) {
+      if (size && *size != gib / entry.dies) return {};
+      size = gib / entry.dies;
+    }
+    if (entry.unified || entry.vram_gib.empty()) return {};
+  }
+  return size;
+}
+
+/// Are all entries under a PCI id that have this much memory one product? Then its name is the card's.
+bool is_only_product(std::span<const GpuEntry> entries, std::string_view pci_id, std::optional<Bytes> vram, const GpuEntry& entry)
+{
+  const auto base = parse_gpu_name(entry.name).base;
+  return std::ranges::all_of(entries, [&](const GpuEntry& e) {
+    if (std::ranges::find(e.pci_ids, pci_id) == e.pci_ids.end()) return true;
+    const bool other_size = vram && !e.vram_gib.empty() && size_difference(e, *vram) > 0.05;
+    return other_size || parse_gpu_name(e.name).base == base;
+  });
+}
+
+/// The entry whose name a board's begins with ("NVIDIA Jetson AGX Orin Developer Kit"), of its versions the one with the nearest memory.
+const GpuEntry* find_board(std::span<const GpuEntry> entries, std::string_view name, std::optional<Bytes> vram)
+{
+  const auto board = parse_gpu_name(name);
+  const GpuEntry* best = nullptr;
+  std::size_t length = 0;
+  for (const auto& entry : entries) {
+    const auto words = parse_gpu_name(entry.name).words;
+    if (words.size() < 2 || words.size() < length || words.size() > board.words.size()) continue;
+    if (!std::ranges::equal(words, std::span(board.words).first(words.size()))) continue;
+    const bool nearer = words.size() > length || (vram && size_difference(entry, *vram) < size_difference(*best, *vram));
+    if (best == nullptr || nearer) best = &entry;
+    length = words.size();
+  }
+  return best;
+}
+
+/// "… MIG 2g.20gb": an instance has so many of the card's seven slices of compute, and its part of the memory's bandwidth.
+struct Share {
+  double compute = 1, memory = 1;
+};
+Share instance_share(const Gpu& gpu, const GpuEntry& entry)
+{
+  const auto at = gpu.name.find(" MIG ");
+  if (at == std::string::npos || gpu.name.size() < at + 7 || entry.vram_gib.empty() || !gpu.memory_total) return {};
+  const double slices = gpu.name[at + 5] - '0';
+  if (slices < 1 || slices > 7 || gpu.name[at + 6] != 'g') return {};
+  // Memory has eight slices (NVIDIA's MIG user guide): what the instance is sold with tells how many.
+  const double eighths = std::round(8 * to_gib(gpu.memory_total->bytes()).value / entry.vram_gib.back());
+  return {slices / 7, std::clamp(eighths, 1.0, 8.0) / 8};
+}
+
+void scale(OptionalFigure& figure, double share)
+{
+  if (!figure) return;
+  figure->value *= share;
+  for (auto& other : figure->alternatives) other.value *= share;
+}
+
+std::string display_name(const GpuEntry& entry)
+{
+  return entry.vendor.empty() || entry.name.starts_with(entry.vendor) ? entry.name : entry.vendor + " " + entry.name;
+}
+
 }  // namespace
 
 const GpuEntry* GpuTable::find_pci(std::string_view pci_id, std::optional<Bytes> vram, std::string_view name) const
@@ -99,7 +169,7 @@ const GpuEntry* GpuTable::find_pci(std::string_view pci_id, std::optional<Bytes>
 Gpu to_gpu(const GpuEntry& entry, Bytes vram)
 {
   Gpu gpu;
-  gpu.name = entry.vendor.empty() || entry.name.starts_with(entry.vendor) ? entry.name : entry.vendor + " " + entry.name;
+  gpu.name = display_name(entry);
   gpu.vendor = entry.vendor;
   gpu.type = entry.unified ? GpuType::integrated : GpuType::discrete;
   if (!entry.pci_ids.empty()) gpu.pci_id = entry.pci_ids.front();
@@ -119,8 +189,10 @@ void fill_from_table(HardwareProfile& profile, const GpuTable& table)
 {
   for (auto& gpu : profile.gpus) {
     if (gpu.type == GpuType::cpu) continue;
+    const bool sized = gpu.memory_total && gpu.memory_total->confidence != FigureConfidence::assumed;
     const std::optional<Bytes> vram = gpu.memory_total ? std::optional(gpu.memory_total->bytes()) : std::nullopt;
     const GpuEntry* entry = gpu.pci_id ? table.find_pci(*gpu.pci_id, vram, gpu.name) : nullptr;
+    const bool by_id = entry != nullptr;
     if (!entry) {
       // No PCI id, or one that the table does not know: an exact name will do ("Apple M3 Max", "NVIDIA GB10").
       const auto key = parse_gpu_name(gpu.name).key;
@@ -128,14 +200,29 @@ void fill_from_table(HardwareProfile& profile, const GpuTable& table)
         const auto is = [&](const std::string& n) { return parse_gpu_name(n).key == key || parse_gpu_name(n).base == key; };
         return !key.empty() && (is(e.name) || std::ranges::any_of(e.aliases, is));
       });
-      if (named == table.entries().end()) continue;
-      entry = &*named;
+      entry = named != table.entries().end() ? &*named : gpu.unified_memory ? find_board(table.entries(), gpu.name, vram) : nullptr;
+      if (!entry) continue;
     }
     gpu.table_id = entry->id;
     if (gpu.architecture.empty()) gpu.architecture = entry->arch;
-    fill(gpu.bandwidth, bandwidth_figure(*entry));
-    fill(gpu.fp16_tflops, rate_figure(*entry, entry->fp16_tflops));
-    fill(gpu.fp32_tflops, rate_figure(*entry, entry->fp32_tflops));
+    // A driver that gives no name leaves "NVIDIA GPU 10de:2684".
+    if (by_id && gpu.name.ends_with("GPU " + *gpu.pci_id) &&
+        is_only_product(table.entries(), *gpu.pci_id, sized ? vram : std::nullopt, *entry))
+      gpu.name = display_name(*entry).substr(0, display_name(*entry).find(" ("));  // what stands in brackets is assumed
+    if (const auto gib = by_id && !sized && !gpu.unified_memory ? only_size(table.entries(), *gpu.pci_id) : std::nullopt) {
+      auto figure = table_figure(*entry, *gib * 1073741824.0, "B");
+      if (gpu.memory_total) figure.alternatives.push_back({gpu.memory_total->value, gpu.memory_total->source});
+      gpu.memory_total = std::move(figure);
+    }
+    const auto share = instance_share(gpu, *entry);
+    auto bandwidth = bandwidth_figure(*entry);
+    auto fp16 = rate_figure(*entry, entry->fp16_tflops), fp32 = rate_figure(*entry, entry->fp32_tflops);
+    scale(bandwidth, share.memory);
+    scale(fp16, share.compute);
+    scale(fp32, share.compute);
+    fill(gpu.bandwidth, std::move(bandwidth));
+    fill(gpu.fp16_tflops, std::move(fp16));
+    fill(gpu.fp32_tflops, std::move(fp32));
   }
 }
 

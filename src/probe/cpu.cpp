@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "probe/arm_names.hpp"
 #include "probe/cgroup.hpp"
 #include "probe/host_sources.hpp"
 
@@ -193,6 +194,7 @@ void read_cpuinfo(const Sysroot& sys, Cpu& cpu)
       }
     }
   }
+  if (cpu.model.empty()) cpu.model = arm_name(text);
   if (cpu.logical_cores || processors == 0) return;
   std::ranges::sort(cores);
   const auto distinct = static_cast<std::uint32_t>(std::ranges::unique(cores).begin() - cores.begin());
@@ -241,7 +243,7 @@ void read_cpuid(Cpu& cpu)
 }
 #endif
 
-/// ARM names its cores by number only; the board's name is the best there is.
+/// A processor whose numbers are not known: the board's name is the best there is.
 std::string board_name(const Sysroot& sys)
 {
   const auto model = sys.read("proc/device-tree/model", 256).value_or("");

@@ -48,12 +48,14 @@ struct DeviceFacts {
   std::vector<MemoryHeap> heaps{};     ///< Vulkan.
   std::optional<Bytes> largest_bar{};  ///< PCI.
   std::optional<double> bandwidth{};   ///< B/s.
+  bool bandwidth_of_card = false;     ///< Derived for memory as cards have it; wrong for memory shared with a CPU.
   bool bandwidth_measured = false;     ///< By a copy, on request: it wins over what clocks and tables say.
   std::string bandwidth_source{};      ///< "nvml:2*clock*width".
   int driver_rank = 0;                 ///< Vulkan: the lowest of a card is the record that is kept.
   bool weak = false;                   ///< This record alone does not prove a device that can compute.
   std::string weak_reason{};
   bool asleep = false;    ///< power/runtime_status says suspended.
+  bool node_missing = false;  ///< The device has a render node, but not here.
   bool unusable = false;  ///< Passed to a virtual machine, or a virtual function of a card on its host.
 };
 
@@ -84,6 +86,7 @@ struct CpuFacts {
 
 struct Facts {
   std::string source{};
+  bool complete = true;  ///< All that the source knows; false when its driver failed before it had told everything.
   std::optional<HostFacts> host{};
   std::optional<CpuFacts> cpu{};
   std::optional<MemoryFacts> memory{};

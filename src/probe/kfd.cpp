@@ -33,13 +33,16 @@ std::uint64_t get(const Properties& values, std::string_view key)
 struct Banks {
   Bytes size;
   double bandwidth = 0;  ///< B/s.
+  bool hbm = false;
 };
+
+constexpr std::uint64_t k_hbm_width = 1024;  // bits; the widest GDDR has 512
 
 /// Transfers per clock that the driver reports, by kind of memory: HBM2 2, HBM3 4, GDDR5 4, GDDR6 16. KFD does not name the kind; a
 /// width of 1024 bits or more is HBM, and which one follows from the chip. 7900 XTX: 1249 MHz × 16 × 384 / 8 = 959 GB/s, as measured.
 double transfers_per_clock(std::uint64_t width, std::uint64_t gfx)
 {
-  if (width >= 1024) return gfx / 100 >= 904 ? 4 : 2;  // gfx94x, gfx95x: HBM3
+  if (width >= k_hbm_width) return gfx / 100 >= 904 ? 4 : 2;  // gfx94x, gfx95x: HBM3
   return gfx >= 100000 ? 16 : 4;
 }
 
@@ -52,6 +55,7 @@ Banks memory_banks(const Sysroot& sys, const std::string& node, std::uint64_t gf
     if (heap != 1 && heap != 2) continue;
     banks.size += Bytes{get(values, "size_in_bytes")};
     const auto width = get(values, "width");
+    banks.hbm = banks.hbm || width >= k_hbm_width;
     const double rate = 1e6 * static_cast<double>(get(values, "mem_clk_max")) * static_cast<double>(width) / 8;
     banks.bandwidth = std::max(banks.bandwidth, rate * transfers_per_clock(width, gfx));
   }
@@ -104,6 +108,7 @@ Result<Facts> KfdSource::read()
       // Partitions share out the card's memory, and each has its part of the width.
       device.bandwidth = std::max(device.bandwidth.value_or(0), banks.bandwidth);
       device.bandwidth_source = "kfd:clock*width";
+      device.bandwidth_of_card = !banks.hbm;
     }
     const auto subject = place.value_or("node " + n);
     facts.reading(subject, "KFD node " + n,

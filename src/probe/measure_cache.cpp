@@ -92,8 +92,12 @@ void remember_measurements(const HardwareProfile& profile, const std::string& fi
   }
   json all{{"schema", "canirun.measured/1"}, {"key", measurement_key(profile)}, {"gpus", std::move(gpus)}};
   if (profile.memory.bandwidth) all["ram"] = profile.memory.bandwidth->value;
+  // The cache's folder is made, and ~/.cache; a home that does not exist is not.
   std::error_code error;
-  fs::create_directories(fs::path(file).parent_path(), error);
+  const auto folder = fs::path(file).parent_path(), cache = folder.parent_path();
+  if (!fs::is_directory(cache.parent_path(), error)) return;
+  fs::create_directory(cache, error);
+  fs::create_directory(folder, error);
   // Written beside it and renamed, so that another run never reads half of it.
   const auto temporary = fmt::format("{}.{}", file, ::getpid());
   std::ofstream out(temporary, std::ios::binary);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/sysinfo.h>
 
 #include "probe/cgroup.hpp"
 #include "probe/host_sources.hpp"
@@ -62,6 +63,17 @@ Result<Facts> MemorySource::read()
       const auto free = meminfo(*text, "MemFree");
       if (free)
         memory.available = *free + meminfo(*text, "Buffers").value_or(Bytes{0}) + meminfo(*text, "Cached").value_or(Bytes{0});
+    }
+  }
+  if (!memory.total && sys_.is_this_machine()) {
+    // No /proc (a bare container): the kernel itself knows; what it calls free leaves out what caches would give back.
+    struct sysinfo info {};
+    if (::sysinfo(&info) == 0 && info.totalram > 0) {
+      const std::uint64_t unit = std::max<std::uint64_t>(info.mem_unit, 1);
+      memory.total = Bytes{info.totalram * unit};
+      memory.available = Bytes{(info.freeram + info.bufferram) * unit};
+      memory.swap_free = Bytes{info.freeswap * unit};
+      facts.reading("", "sysinfo", fmt::format("total {}, free {}", memory.total->count, memory.available->count));
     }
   }
   if (memory.total) {

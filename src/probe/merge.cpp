@@ -70,6 +70,10 @@ void set_bandwidth(Gpu& gpu, const DeviceGroup& group, const std::string& subjec
   std::vector<const DeviceFacts*> records;
   for (const auto* record : group) {
     if (!record->bandwidth) continue;
+    if (record->bandwidth_of_card && gpu.unified_memory) {
+      out.decide(subject, "bandwidth", "not derived", "clock and width do not tell what memory the GPU shares with the CPU");
+      continue;
+    }
     if (plausible_bandwidth(*record->bandwidth)) {
       records.push_back(record);
     } else {
@@ -107,8 +111,8 @@ Gpu merge_device(const DeviceGroup& group, const Machine& machine, const std::st
       first(group, &DeviceFacts::vendor_id, {"pci", "nvml", "proc-nvidia", "amdgpu", "kfd", "drm", "vulkan", "device-tree"})
           .value_or(0);
   gpu.vendor = std::string(vendor_name(vendor_id));
-  gpu.name = first(group, &DeviceFacts::name, {"nvml", "proc-nvidia", "vulkan", "amdgpu", "kfd", "device-tree"})
-                 .value_or(fmt::format("{} GPU {}", gpu.vendor.empty() ? "unknown" : gpu.vendor, gpu.pci_id.value_or("")));
+  gpu.name = first(group, &DeviceFacts::name, {"device-tree", "nvml", "proc-nvidia", "vulkan", "amdgpu", "kfd"})
+                 .value_or(fmt::format("{} GPU{}", gpu.vendor.empty() ? "unknown" : gpu.vendor, gpu.pci_id ? " " + *gpu.pci_id : ""));
   for (const std::string_view backend : {"cuda", "rocm", "vulkan"}) {
     const bool proven = std::ranges::any_of(
         group, [&](const DeviceFacts* r) { return std::ranges::find(r->backends, backend) != r->backends.end(); });
@@ -126,9 +130,21 @@ Gpu merge_device(const DeviceGroup& group, const Machine& machine, const std::st
   merge_memory(gpu, group, machine, subject, out);
   set_bandwidth(gpu, group, subject, out);
   if (!gpu.memory_total) {
-    out.note("probe", fmt::format("the memory of {} is unknown: install its driver, or state the size with --vram", gpu.name));
+    const auto* pci = record_of(group, "pci");
+    out.note("probe", fmt::format("no driver tells the memory of {}: {}, or state the size with --vram", gpu.name,
+                                  pci != nullptr && pci->asleep ? "wake it with --wake" : "install its driver"));
   }
   return gpu;
+}
+
+/// Can programs here open it? A container, or a job of a batch system, sees all of the host's cards in /sys and may use some.
+bool is_given(const DeviceGroup& group, const Facts* nvml)
+{
+  if (kept_vulkan(group) != nullptr || record_of(group, "nvml") != nullptr) return true;
+  const auto* pci = record_of(group, "pci");
+  if (pci == nullptr || pci->asleep) return true;
+  if (pci->vendor_id == k_nvidia) return nvml == nullptr || !nvml->complete || nvml->devices.empty();
+  return !pci->node_missing;
 }
 
 /// Does anything show that programs can compute on it?
@@ -136,15 +152,33 @@ bool counts(const DeviceGroup& group, Merged& out)
 {
   const auto* pci = record_of(group, "pci");
   if (pci == nullptr || kept_vulkan(group) != nullptr || record_of(group, "nvml") != nullptr) return true;
-  if (pci->unusable) {
-    out.decide(pci->pci_address.value_or(""), "device", "not counted", "it belongs to a virtual machine");
+  const auto drop = [&](std::string reason) {
+    out.decide(pci->pci_address.value_or(""), "device", "not counted", std::move(reason));
     return false;
-  }
-  if (pci->weak && group.size() == 1) {
-    out.decide(pci->pci_address.value_or(""), "device", "not counted", pci->weak_reason);
-    return false;
-  }
+  };
+  if (pci->unusable) return drop("it belongs to a virtual machine");
+  if (pci->weak && group.size() == 1) return drop(pci->weak_reason);
   return true;
+}
+
+/// The devices that count. Those that this process was not given do not, unless it was given none: then they are what there is to say.
+std::vector<DeviceGroup> devices_that_count(std::span<const Facts> facts, Merged& out)
+{
+  auto groups = group_devices(facts);
+  std::erase_if(groups, [&](const DeviceGroup& group) { return !counts(group, out); });
+  const auto nvml = std::ranges::find(facts, "nvml", &Facts::source);
+  const auto given = [&](const DeviceGroup& group) { return is_given(group, nvml == facts.end() ? nullptr : &*nvml); };
+  if (std::ranges::none_of(groups, given)) return groups;
+  std::string withheld;
+  std::erase_if(groups, [&](const DeviceGroup& group) {
+    if (given(group)) return false;
+    const auto address = record_of(group, "pci")->pci_address.value_or("");
+    out.decide(address, "device", "not counted", "it is in /sys, but its driver or its device node is not given to this process");
+    withheld += (withheld.empty() ? "" : ", ") + address;
+    return true;
+  });
+  if (!withheld.empty()) out.note("probe", fmt::format("not given to this process, and not counted: the GPU at {}", withheld));
+  return groups;
 }
 
 Machine merge_host(std::span<const Facts> facts, Merged& out)
@@ -212,6 +246,15 @@ void explain_blindness(std::span<const Facts> facts, const Machine& machine, Mer
                                          : "Vulkan sees no NVIDIA GPU although NVML does: its Vulkan driver (nvidia_icd.json) is "
                                            "not installed; NVML was used");
   }
+  if (vulkan == nullptr || !vulkan->complete) return;
+  for (const auto& gpu : out.profile.gpus) {
+    if ((gpu.vendor != "AMD" && gpu.vendor != "Intel") || std::ranges::count(gpu.backends, "vulkan") > 0) continue;
+    if (std::ranges::any_of(facts, [&](const Facts& f) {
+          return std::ranges::any_of(f.devices, [&](const DeviceFacts& d) { return d.asleep && d.pci_address == gpu.pci_address; });
+        }))
+      continue;
+    out.note("vulkan", fmt::format("Vulkan does not see {}: its driver (mesa-vulkan-drivers) is not installed or does not know it", gpu.name));
+  }
 }
 
 }  // namespace
@@ -221,8 +264,7 @@ Merged merge_with_reasons(std::span<const Facts> facts)
   Merged out;
   const auto machine = merge_host(facts, out);
   std::vector<Gpu> gpus;
-  for (const auto& group : group_devices(facts)) {
-    if (!counts(group, out)) continue;
+  for (const auto& group : devices_that_count(facts, out)) {
     const auto* front = group.front();
     const auto subject =
         front->pci_address.value_or(front->parent ? "instance of " + *front->parent : front->name.value_or(front->source));

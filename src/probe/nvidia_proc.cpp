@@ -53,7 +53,9 @@ Result<Facts> SocSource::read()
 {
   Facts facts{.source = "device-tree"};
   const auto compatible = sys_.read("proc/device-tree/compatible", 4096).value_or("");
-  if (compatible.find("nvidia,tegra") == std::string::npos)
+  // Containers hide the device tree, but what may use the GPU was given its nodes; no card on PCI has any of these.
+  const bool nodes = sys_.exists("/dev/nvhost-ctrl-gpu") || sys_.exists("/dev/nvhost-gpu") || sys_.exists("/dev/nvgpu");
+  if (compatible.find("nvidia,tegra") == std::string::npos && !nodes)
     return fail(ErrorKind::unavailable, "not a system on a chip with a GPU we know");
   const auto model = sys_.read("proc/device-tree/model", 256).value_or("");
   DeviceFacts device{.source = "device-tree", .vendor_id = k_nvidia, .backends = {"cuda"}};

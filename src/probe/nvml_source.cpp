@@ -126,6 +126,7 @@ Facts nvml_facts(std::span<const json> lines)
       it->second.complete = true;
     } else if (const auto lost = number(line, "lost")) {
       const auto status = number(line, "status").value_or(0);
+      facts.complete = false;
       facts.note(
           status == k_gpu_is_lost
               ? fmt::format("NVIDIA GPU {} has fallen off the bus: restart the machine and check its power and seating", *lost)
@@ -186,6 +187,7 @@ Result<Facts> NvmlSource::read()
   }
   auto facts = nvml_facts(child_->lines());
   if (!child_->complete()) {
+    facts.complete = false;
     const auto fate = child_->fate();
     facts.note(fate == "still running" ? "NVIDIA's management library did not answer in time and was stopped"
                                        : fmt::format("NVIDIA's management library crashed ({})", fate));

@@ -35,6 +35,18 @@ bool shares_slot_with_amd_cpu(const Sysroot& sys, const std::vector<std::string>
   });
 }
 
+/// Has the device a render node in sysfs, and none of its own in /dev? So it is in a container that was given others.
+bool lacks_node(const Sysroot& sys, const std::string& base)
+{
+  bool known = false;
+  for (const auto& node : sys.list(base + "/drm")) {
+    if (!node.starts_with("renderD")) continue;
+    known = true;
+    if (sys.exists("/dev/dri/" + node)) return false;
+  }
+  return known;
+}
+
 /// What the place on the bus says about the type; a guess that any driver overrules.
 void guess_type(const Sysroot& sys, const std::vector<std::string>& devices, const std::string& folder, DeviceFacts& device)
 {
@@ -44,7 +56,8 @@ void guess_type(const Sysroot& sys, const std::vector<std::string>& devices, con
     // Intel's integrated GPU has had this address since 2004; its cards sit behind a bridge.
     device.type = address == "0000:00:02.0" ? GpuType::integrated : GpuType::discrete;
     device.type_evidence = TypeEvidence::structure;
-  } else if (vendor == k_amd && (shares_slot_with_amd_cpu(sys, devices, folder) || address.starts_with("0000:00:"))) {
+  } else if (vendor == k_amd && (shares_slot_with_amd_cpu(sys, devices, folder) || address == "0000:00:01.0")) {
+    // The first APUs have it at 00:01.0. Elsewhere on bus 0 it is a card that was passed to this virtual machine.
     device.type = GpuType::integrated;
     device.type_evidence = TypeEvidence::structure;
   } else {
@@ -75,6 +88,7 @@ Result<Facts> PciSource::read()
     device.driver = driver;
     device.largest_bar = largest_bar(sys_.read(base + "/resource", 4096).value_or(""));
     device.asleep = sys_.line(base + "/power/runtime_status") == "suspended";
+    device.node_missing = lacks_node(sys_, base);
     guess_type(sys_, devices, folder, device);
     if (!makes_gpus(*device.vendor_id)) {
       device.weak = true;

@@ -248,6 +248,11 @@ class Probe {
     const bool nvidia_here =
         std::ranges::any_of(facts_, [](const Facts& f) { return f.source == "proc-nvidia" && !f.devices.empty(); });
     if (source == "memory" || (source == "nvml" && nvidia_here)) notes_.push_back({source, message});
+    const bool gpu_here = std::ranges::any_of(facts_, [](const Facts& f) {
+      return std::ranges::any_of(f.devices, [](const DeviceFacts& d) { return !d.weak && !d.unusable; });
+    });
+    if (source == "vulkan" && gpu_here)
+      notes_.push_back({source, message + "; programs on Vulkan see no GPU here until it (libvulkan1) is installed"});
   }
 
   ProbeOptions options_;

@@ -24,7 +24,8 @@ struct VulkanApi {
   /// `unavailable` when there is no loader.
   static Result<VulkanApi> open();
   /// An instance without layers or surfaces; fills the functions above. `unavailable` with what the loader answered.
-  Result<VkInstance> create_instance();
+  /// `result` is what the loader answered.
+  Result<VkInstance> create_instance(VkResult& result);
   Result<std::vector<VkPhysicalDevice>> devices(VkInstance instance) const;
 };
 

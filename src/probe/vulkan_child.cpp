@@ -107,7 +107,7 @@ Result<VulkanApi> VulkanApi::open()
   return vk;
 }
 
-Result<VkInstance> VulkanApi::create_instance()
+Result<VkInstance> VulkanApi::create_instance(VkResult& result)
 {
   const auto create = reinterpret_cast<PFN_vkCreateInstance>(get_instance_proc(nullptr, "vkCreateInstance"));
   if (create == nullptr) return fail(ErrorKind::unavailable, "the Vulkan loader has no vkCreateInstance");
@@ -120,7 +120,8 @@ Result<VkInstance> VulkanApi::create_instance()
   info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
   info.pApplicationInfo = &application;
   VkInstance instance = nullptr;
-  const auto result = create(&info, nullptr, &instance);
+  result = create(&info, nullptr, &instance);
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER) return fail(ErrorKind::unavailable, "no Vulkan driver is installed");
   if (result != VK_SUCCESS)
     return fail(ErrorKind::unavailable, fmt::format("vkCreateInstance answers {}", static_cast<int>(result)));
   const auto load = [&](const char* name) { return get_instance_proc(instance, name); };
@@ -162,9 +163,10 @@ int run_vulkan_child(Measure measure)
     out.done();
   }
   out.write({{"phase", "instance"}});
-  const auto instance = vk->create_instance();
+  VkResult result = VK_SUCCESS;
+  const auto instance = vk->create_instance(result);
   if (!instance) {
-    out.write({{"error", instance.error().message}});
+    out.write({{"error", instance.error().message}, {"result", -static_cast<int>(result)}});
     out.done();
   }
   out.write({{"phase", "enumerate"}});

@@ -161,6 +161,95 @@ TEST_CASE("the table fills what no driver reported and leaves the rest", "[forma
   CHECK_FALSE(profile.gpus[2].table_id);
 }
 
+namespace {
+
+/// A GPU as the probe leaves it when only PCI knows it, completed from the table.
+Gpu completed(Gpu gpu)
+{
+  HardwareProfile profile;
+  profile.gpus = {std::move(gpu)};
+  fill_from_table(profile, builtin());
+  return profile.gpus.front();
+}
+
+Gpu on_pci(const char* pci_id)
+{
+  Gpu gpu;
+  gpu.name = "NVIDIA GPU " + std::string(pci_id);
+  gpu.pci_id = pci_id;
+  return gpu;
+}
+
+Figure bytes(double gib, FigureConfidence confidence) { return {gib * 1073741824.0, "B", "pci", confidence, {}}; }
+
+}  // namespace
+
+TEST_CASE("a card that no driver tells of has the name and the only size of its PCI id", "[formats][gpus]")
+{
+  const auto card = completed(on_pci("8086:e20b"));
+  CHECK(card.name == "Intel Arc B580");
+  CHECK(card.memory_total->bytes() == 12_GiB);
+  CHECK(card.memory_total->confidence == FigureConfidence::table);
+
+  // The window of its BAR is an upper bound, which a known size replaces.
+  auto with_bar = on_pci("8086:e20b");
+  with_bar.memory_total = bytes(16, FigureConfidence::assumed);
+  const auto known = completed(with_bar);
+  CHECK(known.memory_total->bytes() == 12_GiB);
+  CHECK(known.memory_total->alternatives.at(0).value == 16 * 1073741824.0);
+
+  // A driver's figure stands: cards are sold with other memory under the same id.
+  auto modified = on_pci("10de:2684");
+  modified.memory_total = bytes(47.5, FigureConfidence::reported);
+  CHECK(completed(modified).memory_total->value == 47.5 * 1073741824.0);
+
+  // One id, several products: neither a name nor a size is picked.
+  const auto several = completed(on_pci("1002:744c"));
+  CHECK(several.name == "NVIDIA GPU 1002:744c");
+  CHECK_FALSE(several.memory_total);
+  auto sized = on_pci("1002:744c");
+  sized.memory_total = bytes(23.98, FigureConfidence::reported);
+  CHECK(completed(sized).name == "AMD Radeon RX 7900 XTX");
+}
+
+TEST_CASE("a laptop's chip does not get the desktop card's bandwidth", "[formats][gpus]")
+{
+  const auto sleeping = completed(on_pci("10de:28e0"));
+  CHECK(sleeping.table_id == "geforce-rtx-4060-max-q-mobile");
+  CHECK(sleeping.bandwidth->value == 256e9);
+  for (const auto& entry : builtin().entries()) {
+    if (entry.vendor != "NVIDIA" || entry.form != "laptop") continue;
+    for (const auto& id : entry.pci_ids) {
+      CAPTURE(id, entry.id);
+      CHECK(builtin().find_pci(id, {})->form == "laptop");
+    }
+  }
+}
+
+TEST_CASE("an instance of a card in MIG mode has its part of the table's figures", "[formats][gpus]")
+{
+  auto gpu = on_pci("10de:20b2");  // A100 SXM4 80 GB
+  gpu.name = "NVIDIA A100-SXM4-80GB MIG 2g.20gb";
+  gpu.memory_total = bytes(19.5, FigureConfidence::reported);
+  const auto instance = completed(gpu);
+  CHECK(instance.bandwidth->value == Approx(2039e9 * 2 / 8));
+  CHECK(instance.fp16_tflops->value == Approx(312.0 * 2 / 7));
+}
+
+TEST_CASE("a board's own name finds its version by memory", "[formats][gpus]")
+{
+  Gpu gpu;
+  gpu.name = "NVIDIA Jetson AGX Orin Developer Kit";
+  gpu.unified_memory = true;
+  gpu.memory_total = bytes(61.4, FigureConfidence::derived);
+  CHECK(completed(gpu).table_id == "jetson-agx-orin-64gb");
+  gpu.memory_total = bytes(29.9, FigureConfidence::derived);
+  CHECK(completed(gpu).table_id == "jetson-agx-orin-32gb");
+  gpu.name = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit";
+  gpu.memory_total = bytes(7.4, FigureConfidence::derived);
+  CHECK(completed(gpu).table_id == "jetson-orin-nano-8gb");
+}
+
 TEST_CASE("a GPU file that is wrong is one sentence", "[formats][gpus]")
 {
   const auto problem = [](std::string_view entry) {

@@ -3,9 +3,30 @@ include(GNUInstallDirs)
 install(TARGETS canirun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-install(DIRECTORY docs/schema DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES docs/usage.md docs/ci.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES docs/canirun.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.json" PATTERN "*.yml"
+  PATTERN man EXCLUDE PATTERN images EXCLUDE)
+
+# What the program prints about itself: manual pages from their Markdown, completions.
+set(generated ${CMAKE_BINARY_DIR}/share)
+find_program(GO_MD2MAN go-md2man REQUIRED)
+foreach(page canirun.1 canirun-json.5)
+  add_custom_command(OUTPUT ${generated}/${page}
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:canirun> -DVERSION=${PROJECT_VERSION} -DIN=${PROJECT_SOURCE_DIR}/docs/man/${page}.md
+      -DOUT=${generated}/${page} -DGO_MD2MAN=${GO_MD2MAN} -P ${PROJECT_SOURCE_DIR}/cmake/man.cmake
+    DEPENDS canirun docs/man/${page}.md cmake/man.cmake VERBATIM)
+  list(APPEND share ${generated}/${page})
+  string(REGEX MATCH "[0-9]$" section ${page})
+  install(FILES ${generated}/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+foreach(shell bash zsh fish)
+  add_custom_command(OUTPUT ${generated}/canirun.${shell} COMMAND canirun completion ${shell} -o ${generated}/canirun.${shell} DEPENDS canirun VERBATIM)
+  list(APPEND share ${generated}/canirun.${shell})
+endforeach()
+install(FILES ${generated}/canirun.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME canirun)
+install(FILES ${generated}/canirun.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions RENAME _canirun)
+install(FILES ${generated}/canirun.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+file(MAKE_DIRECTORY ${generated})
+add_custom_target(canirun_share ALL DEPENDS ${share})
 
 set(CPACK_GENERATOR DEB TXZ)
 set(CPACK_PACKAGE_NAME canirun)

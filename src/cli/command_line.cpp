@@ -573,7 +573,8 @@ std::vector<FlagInfo> all_flags()
     std::string names;
     for (const auto& n : option->get_snames()) names += (names.empty() ? "-" : " -") + n;
     for (const auto& n : option->get_lnames()) names += (names.empty() ? "--" : " --") + n;
-    flags.push_back({names, option->get_description(), option->get_items_expected_max() > 0});
+    const bool takes_value = option->get_items_expected_max() > 0;
+    flags.push_back({names, option->get_description(), option->get_group(), takes_value ? option->get_type_name() : ""});
   }
   return flags;
 }
@@ -583,6 +584,12 @@ std::vector<std::string> command_names()
   std::vector<std::string> names;
   for (const auto& info : k_commands) names.emplace_back(info.name);
   return names;
+}
+
+std::string_view command_help(std::string_view name)
+{
+  const auto found = std::ranges::find(k_commands, name, &CommandInfo::name);
+  return found == k_commands.end() ? "" : found->help;
 }
 
 std::string nearest_name(std::string_view typed, std::span<const std::string> known) { return std::string(nearest(typed, known)); }

@@ -27,14 +27,16 @@ std::string brief_help();
 /// What `--help` prints: every option of the command in its group.
 std::string full_help(Command command);
 
-/// Every command and every option with its help, for completions.
+/// Every command and every option with its help, for completions and the manual.
 struct FlagInfo {
-  std::string names;  ///< "-c,--ctx".
+  std::string names;  ///< "-c --ctx --ctx-size".
   std::string help;
-  bool takes_value = false;
+  std::string group;  ///< The heading it stands under.
+  std::string value;  ///< "N"; empty for a flag.
 };
 std::vector<FlagInfo> all_flags();
 std::vector<std::string> command_names();
+std::string_view command_help(std::string_view name);
 
 /// The nearest of `known` to `typed`, or "" when none is near.
 std::string nearest_name(std::string_view typed, std::span<const std::string> known);

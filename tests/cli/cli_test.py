@@ -329,10 +329,6 @@ class Output(unittest.TestCase):
         self.assertEqual(long.stdout, short.stdout)
         self.assertEqual(json.loads(short.stdout)["workload"]["n_gpu_layers"], 10)
 
-    def test_completions_are_valid_shell(self):
-        script = run("completion", "bash").stdout
-        self.assertEqual(subprocess.run(["bash", "-n"], input=script, text=True, timeout=20).returncode, 0)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -43,11 +43,16 @@ class Page(unittest.TestCase):
         """Whatever a test did: no message in the console, no request but for the page itself."""
         self.assertEqual(self.browser.get_log("browser"), [])
         messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        urls = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
+        asked = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        # The browser's own start page asks for its pictures whenever it likes.
+        urls = {p["request"]["url"] for p in asked if p["documentURL"].startswith("file://")}
         self.assertEqual({u for u in urls if not u.startswith(("file://" + self.folder, "data:"))}, set())
 
     def column(self, number, table="table.sortable"):
-        return [e.text for e in self.browser.find_elements(By.CSS_SELECTOR, f"{table} tbody tr td:nth-child({number})")]
+        return self.texts(f"{table} tbody tr td:nth-child({number})")
+
+    def texts(self, selector):
+        return self.browser.execute_script("return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)", selector)
 
     def media(self, **features):
         kind = features.pop("media", "")
@@ -57,23 +62,20 @@ class Page(unittest.TestCase):
     def style(self, selector, name):
         return self.browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property(name)
 
-    def test_a_heading_sorts_by_the_figure_and_not_by_its_text(self):
-        self.open("--all", "--hardware", MACHINE)
+    def test_headings_sort_by_the_figure_and_text_and_grade_filter(self):
+        self.open("--family", "llama", "--family", "gemma3", "--family", "qwen3", "--hardware", MACHINE)
         heading = next(h for h in self.browser.find_elements(By.CSS_SELECTOR, "th") if h.text.startswith("Parameters"))
         for direction in ("ascending", "descending"):
             heading.click()
             self.assertEqual(heading.get_attribute("aria-sort"), direction)
             unit = {"M": 1e6, "B": 1e9, "T": 1e12}
             sizes = [float(t[:-1]) * unit[t[-1]] for t in self.column(3) if t[-1] in unit and t[0].isdigit()]
-            self.assertGreater(len(sizes), 100)
+            self.assertGreater(len(sizes), 50)
             self.assertEqual(sizes, sorted(sizes, reverse=direction == "descending"))
-
-    def test_text_and_grade_filter_the_rows(self):
-        self.open("--all", "--hardware", MACHINE)
         everything = len(self.column(1))
-        self.browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("gemma")
+        self.browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("llama")
         names = self.column(1)
-        self.assertTrue(names and all("gemma" in n.lower() for n in names))
+        self.assertTrue(names and all("llama" in n.lower() for n in names))
         Select(self.browser.find_element(By.CSS_SELECTOR, "select.least")).select_by_visible_text("A")
         grades = [t[0] for t in self.column(2)]
         self.assertTrue(0 < len(grades) < len(names) < everything)
@@ -99,15 +101,15 @@ class Page(unittest.TestCase):
         self.assertEqual([label for label, _ in drawn], ["weights", "KV cache", "compute", "runtime"])
         rows = len(self.column(1))
         self.assertEqual({n for _, n in drawn}, {rows})
-        cells = self.browser.find_elements(By.CSS_SELECTOR, "table.heat td")
-        columns = len(self.browser.find_elements(By.CSS_SELECTOR, "table.heat thead th")) - 1
+        cells = self.texts("table.heat td")
+        columns = len(self.texts("table.heat thead th")) - 1
         self.assertEqual(len(cells), rows * columns)
-        self.assertTrue(all(c.text[0] in "SABCDF" for c in cells))
+        self.assertTrue(all(c[0] in "SABCDF" for c in cells))
 
     def test_machines_are_compared_side_by_side(self):
         profiles = [os.path.join(PROFILES, n) for n in sorted(os.listdir(PROFILES))[:3]]
         self.open("--task", "code", *[a for p in profiles for a in ("--hardware", p)])
-        headings = [h.text for h in self.browser.find_elements(By.CSS_SELECTOR, "table.sortable th")]
+        headings = self.texts("table.sortable th")
         self.assertEqual(headings[2:], [os.path.basename(p).removesuffix(".json") for p in profiles])
         self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, ".machines .card")), 3)
 

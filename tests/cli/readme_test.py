@@ -1,6 +1,7 @@
 """README and guides are true: every `canirun` command in them runs, and what a ```console block shows is what the program prints
 (CANIRUN_UPDATE_GOLDEN=1 rewrites the blocks)."""
 import glob
+import json
 import os
 import re
 import shlex
@@ -72,6 +73,21 @@ class Readme(unittest.TestCase):
         for page in PAGES:
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", self.text(page)):
                 self.assertTrue(os.path.exists(os.path.join(TOP, os.path.dirname(page), target)), f"{page}: {target}")
+
+    def test_the_manual_names_every_field_of_the_documents(self):
+        manual = self.text("docs/man/canirun-json.5.md")
+
+        def fields(schema):
+            for name, value in schema.get("properties", {}).items():
+                yield name
+                yield from fields(value)
+            for inner in ("items", "additionalProperties"):
+                if isinstance(schema.get(inner), dict):
+                    yield from fields(schema[inner])
+
+        for form in ("report-1", "reports-1", "policy-1", "error-1"):
+            missing = [f for f in fields(json.loads(self.text(f"docs/schema/{form}.json"))) if not re.search(rf"[*\].]{f}\*", manual)]
+            self.assertEqual(missing, [], form)
 
     def test_the_policy_that_is_shown_is_the_one_that_is_tested(self):
         self.assertIn(self.text("docs/ci/policy.json"), self.text("docs/ci.md"))

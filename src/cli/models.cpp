@@ -123,7 +123,7 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
       if (!spec) return tl::unexpected(spec.error());
       set.files.push_back(std::make_unique<ModelSpec>(std::move(*spec)));
       set.subjects.push_back(
-          {set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}}});
+          {set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}, .hf_repo = {}, .ollama = {}}});
       continue;
     }
     const auto entry = find_entry(word, catalogue);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "canirun/core/checkpoint.hpp"
 #include "canirun/core/grade.hpp"
 #include "canirun/core/placement.hpp"
 #include "canirun/core/report.hpp"
@@ -38,10 +39,16 @@ constexpr Names<SpeedLimit, 4> k_speed_limits{{{SpeedLimit::memory_bandwidth, "m
                                                {SpeedLimit::transfer, "transfer"}}};
 constexpr Names<SpeedBasis, 3> k_speed_bases{
     {{SpeedBasis::table, "table"}, {SpeedBasis::measured, "measured"}, {SpeedBasis::assumed, "assumed"}}};
-constexpr Names<Runtime, 4> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
+constexpr Names<Runtime, 5> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
                                         {Runtime::llama_server, "llama-server"},
                                         {Runtime::ollama, "ollama"},
-                                        {Runtime::lm_studio, "lm-studio"}}};
+                                        {Runtime::lm_studio, "lm-studio"},
+                                        {Runtime::vllm, "vllm"}}};
+constexpr Names<CheckpointType, 5> k_checkpoint_types{{{CheckpointType::awq, "AWQ"},
+                                                       {CheckpointType::gptq, "GPTQ"},
+                                                       {CheckpointType::mxfp4, "MXFP4"},
+                                                       {CheckpointType::fp8, "FP8"},
+                                                       {CheckpointType::bf16, "BF16"}}};
 constexpr Names<FlashAttention, 3> k_flash_attention{
     {{FlashAttention::automatic, "auto"}, {FlashAttention::on, "on"}, {FlashAttention::off, "off"}}};
 constexpr Names<BudgetKind, 2> k_budget_kinds{{{BudgetKind::capacity, "capacity"}, {BudgetKind::free, "free"}}};
@@ -85,5 +92,14 @@ std::string_view name(FlashAttention flash_attn) { return name_in(k_flash_attent
 std::optional<FlashAttention> parse_flash_attention(std::string_view text) { return parse_in(k_flash_attention, text); }
 std::string_view name(BudgetKind kind) { return name_in(k_budget_kinds, kind); }
 std::optional<BudgetKind> parse_budget_kind(std::string_view text) { return parse_in(k_budget_kinds, text); }
+
+std::string_view name(CheckpointType type) { return name_in(k_checkpoint_types, type); }
+std::optional<CheckpointType> parse_checkpoint_type(std::string_view text) { return parse_in(k_checkpoint_types, text); }
+std::span<const CheckpointType> all_checkpoint_types()
+{
+  static constexpr std::array all{CheckpointType::awq, CheckpointType::gptq, CheckpointType::mxfp4, CheckpointType::fp8,
+                                  CheckpointType::bf16};
+  return all;
+}
 
 }  // namespace canirun

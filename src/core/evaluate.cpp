@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 
 #include "best_quant.hpp"
-#include "command.hpp"
+#include "canirun/core/command.hpp"
 #include "placement_search.hpp"
 #include "quantize.hpp"
 #include "row.hpp"
+#include "vllm/vllm.hpp"
 
 namespace canirun {
 
@@ -95,9 +96,18 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.speed = trial.speed;
   row.max_ctx = max_context(subject, trial);
   row.notes = notes_of(subject, trial, question);
+  row.file = file_of(model, facts, quant);
   if (trial.fits) {
-    row.command =
-        llama_server_command({model, file_of(model, facts, quant), subject.workload, trial.placement, *subject.machine.hardware});
+    const RunRequest run{.file = row.file,
+                         .n_ctx = resolve(subject.workload, model).n_ctx,
+                         .embedding = model.kind == ModelKind::embedding,
+                         .workload = subject.workload,
+                         .placement = trial.placement,
+                         .hardware = *subject.machine.hardware,
+                         .checkpoint = {}};
+    auto words = llama_arguments(run, LlamaProgram::server, Visible::all_gpus);
+    words.insert(words.begin(), "llama-server");
+    row.command = shell_line(words);
   }
   return row;
 }
@@ -118,6 +128,8 @@ ModelReport header(const ModelSpec& model, const ModelFacts& facts, const Worklo
   report.license = facts.license;
   report.provider = facts.provider;
   report.family = facts.family;
+  report.hf_repo = facts.hf_repo;
+  report.ollama = facts.ollama;
   return report;
 }
 
@@ -183,6 +195,10 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   auto report = header(model, facts, workload);
   if (unplannable) {
     report.notes.push_back(*unplannable);
+    return report;
+  }
+  if (workload.runtime == Runtime::vllm) {
+    evaluate_vllm(report, model, facts, hardware, question);
     return report;
   }
   const auto machine = examine(hardware, question);

@@ -182,8 +182,8 @@ std::optional<bool> read_special(FieldReader& in, const JsonNode& m, CatalogueEn
   if (key == "license") return in.read(m, e.facts.license);
   if (key == "tasks") return in.read(m, e.facts.tasks);
   if (key == "input") return in.read(m, e.input);
-  if (key == "hf_repo") return in.read(m, e.hf_repo);
-  if (key == "ollama") return in.read(m, e.ollama);
+  if (key == "hf_repo") return in.read(m, e.facts.hf_repo);
+  if (key == "ollama") return in.read(m, e.facts.ollama);
   if (key == "supersedes") return in.read(m, e.supersedes);
   if (key == "arch") return in.read(m, s.arch);
   if (key == "pooling") return in.read_enum(m, k_pooling_names, s.pooling);

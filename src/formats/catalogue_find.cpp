@@ -49,8 +49,8 @@ template <typename Use>
 bool any_name(const CatalogueEntry& entry, Use use)
 {
   return use(std::string_view(entry.spec.id)) || std::ranges::any_of(entry.aliases, use) ||
-         (!entry.hf_repo.empty() && (use(entry.hf_repo) || use(last_part(entry.hf_repo)))) ||
-         (!entry.ollama.empty() && use(entry.ollama));
+         (!entry.facts.hf_repo.empty() && (use(entry.facts.hf_repo) || use(last_part(entry.facts.hf_repo)))) ||
+         (!entry.facts.ollama.empty() && use(entry.facts.ollama));
 }
 
 }  // namespace

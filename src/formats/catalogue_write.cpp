@@ -186,8 +186,8 @@ std::string to_catalogue_json(const CatalogueEntry& e)
   out.text("license", e.facts.license);
   out.line("tasks", json_text(e.facts.tasks));
   if (!e.input.empty()) out.line("input", json_text(e.input));
-  out.text("hf_repo", e.hf_repo);
-  out.text("ollama", e.ollama);
+  out.text("hf_repo", e.facts.hf_repo);
+  out.text("ollama", e.facts.ollama);
   out.text("supersedes", e.supersedes);
   out.text("arch", e.spec.arch);
   if (e.spec.n_layer > 0) {

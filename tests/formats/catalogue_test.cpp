@@ -67,8 +67,8 @@ TEST_CASE("every name of every entry leads to that entry", "[formats][catalogue]
       CAPTURE(alias);
       CHECK(builtin().find(alias) == &entry);
     }
-    CHECK(builtin().find(entry.hf_repo) == &entry);
-    if (!entry.ollama.empty()) CHECK(builtin().find(entry.ollama) == &entry);
+    CHECK(builtin().find(entry.facts.hf_repo) == &entry);
+    if (!entry.facts.ollama.empty()) CHECK(builtin().find(entry.facts.ollama) == &entry);
   }
 }
 

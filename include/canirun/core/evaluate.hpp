@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 
+#include "canirun/core/checkpoint.hpp"
 #include "canirun/core/report.hpp"
 
 /// \file
@@ -18,6 +19,7 @@ struct Question {
   BudgetKind budget = BudgetKind::capacity;
   std::optional<Bytes> reserve;  ///< Instead of the default reserve, on every device.
   std::vector<FileType> quants;  ///< Empty = the default list and the model's native type.
+  std::vector<CheckpointType> checkpoints;  ///< The same for `Runtime::vllm`, whose rows are checkpoints, not GGUF files.
   bool best_only = false;        ///< Keep only the best row (`--all`).
 };
 
@@ -26,6 +28,8 @@ struct ModelFacts {
   std::string source = "catalogue";
   std::vector<std::string> tasks;
   std::string release, license, provider, family;
+  std::string hf_repo;  ///< Hugging Face repository of the published weights; empty = none is known.
+  std::string ollama;   ///< Tag in Ollama's library; empty = none is known.
 };
 
 /// Every quantisation of one model on one machine, each at its best placement (or the stated one), and the best of them.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "canirun/core/check.hpp"
+#include "canirun/core/checkpoint.hpp"
 #include "canirun/core/grade.hpp"
 #include "canirun/core/hardware.hpp"
 #include "canirun/core/memory.hpp"
@@ -37,7 +38,8 @@ struct DeviceReport {
 /// One row: a model at one quantisation, placed, timed and graded.
 struct QuantReport {
   FileType quant = FileType::F16;
-  std::optional<std::string> quant_label;  ///< For a file of an unknown mix: what to print instead.
+  std::optional<std::string> quant_label;    ///< For a file of an unknown mix or a checkpoint: what to print instead.
+  std::optional<CheckpointType> checkpoint;  ///< Of a row of vLLM; `quant` is the file type nearest to it.
   Grade grade;
   bool fits = false;
   Bytes file_bytes;  ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
@@ -49,7 +51,8 @@ struct QuantReport {
   std::vector<DeviceReport> devices;
   SpeedEstimate speed;
   std::optional<std::uint32_t> max_ctx;  ///< Largest context that fits with this placement; at most the trained one.
-  std::string command;                   ///< A llama.cpp command line that runs it.
+  std::string file;                      ///< Path of the model file, or the name of the one that is needed.
+  std::string command;                   ///< A command line that runs it as it was graded.
   std::vector<std::string> notes;
 };
 
@@ -77,6 +80,8 @@ struct ModelReport {
   std::string license;
   std::string provider;
   std::string family;
+  std::string hf_repo;  ///< Of the published weights, not of a GGUF file.
+  std::string ollama;   ///< Tag in Ollama's library.
   std::optional<Letter> grade;      ///< Nothing: no tensor plan for this family.
   std::optional<std::size_t> best;  ///< Index into `quants` of the best one.
   std::vector<QuantReport> quants;

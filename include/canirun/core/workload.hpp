@@ -12,7 +12,7 @@ namespace canirun {
 struct ModelSpec;
 
 enum class FlashAttention { automatic, on, off };
-enum class Runtime { llama_cpp, llama_server, ollama, lm_studio };
+enum class Runtime { llama_cpp, llama_server, ollama, lm_studio, vllm };
 
 /// What a user asks for when they start a model, before it meets a model: llama.cpp's flags and their defaults.
 struct Workload {

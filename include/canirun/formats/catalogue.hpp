@@ -52,8 +52,6 @@ struct CatalogueEntry {
   ModelFacts facts;
   std::vector<std::string> aliases;
   std::vector<std::string> input;  ///< "text", "image", "audio", "video".
-  std::string hf_repo;
-  std::string ollama;
   std::string supersedes;  ///< Id of the version before it, of the same family and size.
   Confidence confidence = Confidence::exact;
   std::vector<std::string> sources;

@@ -105,8 +105,16 @@ Result<int> run_doctor(const Options& o, const Environment& env)
   }
   auto probe = probe_options(m, env);
   probe.deep = true;  // who looks for what is wrong wants every driver asked
-  const auto trace = trace_probe(probe);
-  return emit(o.format == "json" ? dump(doctor_json(trace)) : doctor_text(trace), o);
+  auto trace = trace_probe(probe);
+  const auto table = load_gpu_table(env.data, {});
+  if (!table) return tl::unexpected(table.error());
+  fill_from_table(trace.profile, *table);
+  for (const auto& gpu : trace.profile.gpus) {
+    trace.decisions.push_back({gpu.pci_address.value_or(gpu.name), "table entry", gpu.table_id.value_or("none"),
+                               gpu.table_id ? "by PCI id, name and memory; it fills what no driver reports"
+                                            : "the table knows neither its PCI id nor its name"});
+  }
+  return emit(o.format == "json" ? dump(doctor_json(trace, CANIRUN_VERSION)) : doctor_text(trace, CANIRUN_VERSION), o);
 }
 
 Result<int> run_models(const Options& o, const Environment& env)

@@ -16,7 +16,7 @@ std::string version_text()
   if (!sanitizers.empty()) out += fmt::format(", sanitizers {}", sanitizers);
   if (!commit.empty()) out += fmt::format(", commit {}", commit);
   out += fmt::format("\nwith {}\n", CANIRUN_LIBRARIES);
-  out += "examines sysfs, procfs and cgroups, Vulkan and NVML where they are installed\n";
+  out += "examines sysfs, procfs and cgroups, Vulkan, NVML and the i915 and xe drivers where they are installed\n";
   return out + fmt::format("formats {}\n", fmt::join(format_names(), ", "));
 }
 

@@ -144,6 +144,10 @@ std::vector<std::string> model_notes(const ModelSpec& model, const ModelReport& 
     notes.push_back("no RAM may be used: its size is unknown (--ram) or the reserve takes all of it");
   const bool stated = question.placement.n_gpu_layers.value_or(0) != 0 || question.placement.n_cpu_moe ||
                       !question.placement.tensor_split.empty();
+  if (machine.gpus_beyond > 0) {
+    notes.push_back(fmt::format("one run of llama.cpp uses {} of the {} GPUs at most", machine.gpus.size(),
+                                machine.gpus.size() + machine.gpus_beyond));
+  }
   if (stated && machine.gpus.empty()) notes.push_back("there is no GPU to use: the stated placement has no effect");
   return notes;
 }

@@ -31,6 +31,21 @@ double share_left(Bytes budget, Bytes need)
   return (static_cast<double>(budget.count) - static_cast<double>(need.count)) / static_cast<double>(budget.count);
 }
 
+/// A scheduler of ggml has sixteen backends at most and the CPU is one of them (GGML_SCHED_MAX_BACKENDS; with 16 GPUs llama.cpp stops:
+/// ggml-org/llama.cpp#11433).
+constexpr std::size_t k_most_gpus = 15;
+
+/// Leaves out the GPUs with the smallest budgets beyond what one run can use; the order stays.
+void keep_usable_count(Machine& machine)
+{
+  auto& gpus = machine.gpus;
+  if (gpus.size() <= k_most_gpus) return;
+  std::ranges::stable_sort(gpus, [&](std::size_t a, std::size_t b) { return machine.gpu_budget[a] > machine.gpu_budget[b]; });
+  machine.gpus_beyond = gpus.size() - k_most_gpus;
+  gpus.resize(k_most_gpus);
+  std::ranges::sort(gpus);
+}
+
 /// The backend that most of the memory of `gpus` can use; ties to the one llama.cpp prefers.
 Backend common_backend(const Machine& machine, const std::vector<std::size_t>& gpus)
 {
@@ -70,6 +85,7 @@ Machine examine(const HardwareProfile& hardware, const Question& question)
   for (const auto i : candidates) {
     if (supports(hardware.gpus[i], machine.backend)) machine.gpus.push_back(i);
   }
+  keep_usable_count(machine);
   if (machine.gpus.empty()) machine.backend = Backend::cpu;
   return machine;
 }

@@ -13,6 +13,7 @@ struct Machine {
   const HardwareProfile* hardware = nullptr;
   Backend backend = Backend::cpu;  ///< Of `gpus`; cpu when there is none.
   std::vector<std::size_t> gpus;   ///< Indices into hardware->gpus of those a run may use, in their order.
+  std::size_t gpus_beyond = 0;     ///< GPUs that one run could not use: there are too many.
   std::vector<Bytes> gpu_budget;   ///< One for each of hardware->gpus.
   std::vector<Bytes> gpu_own;      ///< Memory of each that RAM does not share (own_memory).
   Bytes host_budget;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -56,9 +57,10 @@ Result<ChildProcess> ChildProcess::start(const std::string& what, const std::vec
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  const bool has_null = ::access("/dev/null", R_OK | W_OK) == 0;  // a bare container may lack it
+  if (has_null) ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-  ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  if (has_null) ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   ::posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<std::string> arguments{"canirun", "--probe-child=" + what};
@@ -203,13 +205,10 @@ ChildOutput::ChildOutput()
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   fd_ = ::fcntl(1, F_DUPFD_CLOEXEC, 3);
-  const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (null >= 0) {
-    ::dup2(null, 1);
-    ::close(null);
-  } else {
-    ::close(1);
-  }
+  int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) null = ::memfd_create("null", MFD_CLOEXEC);
+  for (const int stream : {0, 1, 2}) null >= 0 ? ::dup2(null, stream) : ::close(stream);
+  if (null > 2) ::close(null);
 }
 
 void ChildOutput::write(const nlohmann::json& line)

@@ -1,6 +1,7 @@
 #include "canirun/probe/doctor.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,16 @@ namespace {
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
+bool is_word(char c) { return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '_'; }
+
+/// This machine's name; empty when it has none that would tell anything.
+std::string host_name()
+{
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || std::string_view(name) == "localhost" || std::string_view(name).size() < 3) return {};
+  return name;
+}
+
 /// Text without what names a person or a machine: the home folder becomes "~", identifiers of sixteen or more hex digits (UUIDs,
 /// container ids) keep their first eight.
 std::string without_identity(std::string text)
@@ -21,6 +32,12 @@ std::string without_identity(std::string text)
   if (const std::string folder = home != nullptr ? home : ""; folder.size() > 1) {
     for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder, at + 1))
       text.replace(at, folder.size(), "~");
+  }
+  static const std::string host = host_name();
+  for (auto at = host.empty() ? std::string::npos : text.find(host); at != std::string::npos; at = text.find(host, at + 1)) {
+    const auto end = at + host.size();
+    const bool whole = (at == 0 || !is_word(text[at - 1])) && (end == text.size() || !is_word(text[end]));
+    if (whole) text.replace(at, host.size(), "(host)");
   }
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
@@ -72,13 +89,13 @@ std::string figure(const char* name, const OptionalFigure& f)
 
 }  // namespace
 
-std::string doctor_text(const ProbeTrace& trace)
+std::string doctor_text(const ProbeTrace& trace, std::string_view version)
 {
   const auto& p = trace.profile;
   const auto size = [](const std::optional<Bytes>& b) {
     return b ? fmt::format("{:.2f} GiB", to_gib(*b).value) : std::string("unknown");
   };
-  std::string out = "readings\n";
+  std::string out = fmt::format("canirun {}\nreadings\n", version);
   for (const auto& r : trace.readings) {
     out += fmt::format("  {}: {} = {}\n", line_start(r.source, r.subject), r.key, without_identity(r.value));
   }
@@ -105,7 +122,7 @@ std::string doctor_text(const ProbeTrace& trace)
   return out;
 }
 
-nlohmann::ordered_json doctor_json(const ProbeTrace& trace)
+nlohmann::ordered_json doctor_json(const ProbeTrace& trace, std::string_view version)
 {
   using json = nlohmann::ordered_json;
   json readings = json::array(), decisions = json::array(), timings = json::object();
@@ -121,6 +138,7 @@ nlohmann::ordered_json doctor_json(const ProbeTrace& trace)
   }
   for (const auto& t : trace.timings) timings[t.source] = t.milliseconds;
   return {{"schema", "canirun.doctor/1"},
+          {"canirun", version},
           {"hardware", to_json(without_identity(trace.profile))},
           {"readings", std::move(readings)},
           {"decisions", std::move(decisions)},

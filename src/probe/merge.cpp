@@ -219,6 +219,11 @@ Machine merge_host(std::span<const Facts> facts, Merged& out)
     }
   }
   const auto& m = p.memory;
+  const auto size = [](const std::optional<Bytes>& b) { return b ? fmt::format("{} B", b->count) : std::string("unknown"); };
+  out.decide("memory", "total", size(m.total), "MemTotal without what is a GPU's own");
+  out.decide("memory", "available", size(m.available), "the smallest of MemAvailable and what each cgroup has left");
+  if (p.cpu.usable_cores)
+    out.decide("cpu", "usable_cores", fmt::format("{}", *p.cpu.usable_cores), "cores within the affinity mask and every cgroup's quota");
   machine.ram_usable = m.total && m.limit ? std::min(*m.total, *m.limit) : m.total ? m.total : m.limit;
   machine.ram_available = m.available;
   if (m.total && m.limit && *m.limit < *m.total) {

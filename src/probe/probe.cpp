@@ -1,7 +1,6 @@
 #include "canirun/probe/probe.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,44 +12,11 @@
 #include "probe/identity.hpp"
 #include "probe/measure.hpp"
 #include "probe/merge.hpp"
+#include "probe/surroundings.hpp"
 
 namespace canirun {
 
 namespace {
-
-bool is_set(const char* variable)
-{
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
-}
-
-/// Does a folder of LD_LIBRARY_PATH hold this library?
-bool in_library_path(std::string_view library)
-{
-  const char* value = std::getenv("LD_LIBRARY_PATH");
-  if (value == nullptr) return false;
-  return std::ranges::any_of(split(value, ':'), [&](auto folder) {
-    return !folder.empty() && ::access((std::string(folder) + "/" + std::string(library)).c_str(), R_OK) == 0;
-  });
-}
-
-/// Did the user name a driver? Then the children start wherever the device nodes are.
-bool drivers_named()
-{
-  constexpr const char* k_variables[] = {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "CANIRUN_VULKAN_LIB",
-                                         "CANIRUN_NVML_LIB"};
-  return std::ranges::any_of(k_variables, is_set) || in_library_path("libvulkan.so.1") || in_library_path("libnvidia-ml.so.1");
-}
-
-/// Is there a device node that a GPU driver made?
-bool has_device_node(const Sysroot& sys)
-{
-  const auto any = [&](std::string_view folder, auto matches) { return std::ranges::any_of(sys.list(folder), matches); };
-  if (any("/dev/dri", [](const std::string& n) { return n.starts_with("renderD"); })) return true;
-  return any("/dev", [](const std::string& n) {
-    return n == "dxg" || n == "kfd" || n.starts_with("nvidia") || n.starts_with("nvhost-") || n.starts_with("mali");
-  });
-}
 
 /// The sources' figures of sleeping cards come from sysfs and the table: opening their driver would wake them (1–3 s).
 struct Sleep {
@@ -94,39 +60,6 @@ std::vector<std::string> without_drivers(const std::vector<std::string>& pattern
   return {fmt::format("VK_LOADER_DRIVERS_DISABLE={}{}", value, fmt::join(patterns, ","))};
 }
 
-/// Settings that make a runtime see fewer devices than the probe does, and a user who may not open the device nodes.
-void note_surroundings(const Sysroot& sys, std::vector<HardwareNote>& notes)
-{
-  for (const char* variable : {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL",
-                               "GGML_VK_VISIBLE_DEVICES", "MESA_VK_DEVICE_SELECT"}) {
-    if (std::getenv(variable) == nullptr) continue;
-    notes.push_back({"environment", fmt::format("{} is set: programs may see fewer GPUs than are listed here", variable)});
-  }
-  for (const auto& node : sys.list("/dev/dri")) {
-    if (!node.starts_with("renderD") || ::access(sys.path("/dev/dri/" + node).c_str(), R_OK | W_OK) == 0) continue;
-    notes.push_back(
-        {"drm",
-         fmt::format("this user may not open /dev/dri/{}, so Vulkan shows no device there: add the user to the group render",
-                     node)});
-    break;
-  }
-}
-
-/// A container shows the host's /sys but only the device nodes it was given.
-void note_missing_nodes(const Sysroot& sys, std::span<const Facts> facts, std::vector<HardwareNote>& notes)
-{
-  const bool container = std::ranges::any_of(facts, [](const Facts& f) { return f.host && f.host->host.container; });
-  const bool card = std::ranges::any_of(facts, [](const Facts& f) {
-    return f.source == "pci" && std::ranges::any_of(f.devices, [](const DeviceFacts& d) { return !d.weak && !d.unusable; });
-  });
-  const bool asked = std::ranges::any_of(
-      facts, [](const Facts& f) { return (f.source == "vulkan" || f.source == "nvml") && !f.devices.empty(); });
-  if (!container || !card || asked || has_device_node(sys)) return;
-  notes.push_back({"container",
-                   "the container sees a GPU in /sys but has no device node for it, so programs in it cannot use it: start it "
-                   "with --device /dev/dri or --gpus all"});
-}
-
 class Probe {
  public:
   explicit Probe(const ProbeOptions& options) : options_(options), sys_(root(options)) {}
@@ -155,6 +88,7 @@ class Probe {
     auto merged = merge_with_reasons(facts_);
     if (sys_.is_this_machine()) add_measurements(merged.profile);
     merged.profile.notes.insert(merged.profile.notes.end(), notes_.begin(), notes_.end());
+    if (options_.deep) read_surroundings(sys_, trace_.readings);
     for (const auto& f : facts_) trace_.readings.insert(trace_.readings.end(), f.readings.begin(), f.readings.end());
     trace_.profile = std::move(merged.profile);
     trace_.decisions.insert(trace_.decisions.end(), merged.decisions.begin(), merged.decisions.end());
@@ -172,7 +106,7 @@ class Probe {
   {
     // A captured machine's device nodes say nothing about the drivers of this one: those count only when they are named.
     const bool named = drivers_named();
-    if (is_set(k_in_probe_child)) return;  // a program that does not forward --probe-child must not start itself over and over
+    if (std::getenv(k_in_probe_child) != nullptr) return;  // a program that does not forward --probe-child must not start itself over and over
     const bool wanted = named || (sys_.is_this_machine() && (options_.deep || has_device_node(sys_)));
     if (!wanted) {
       trace_.decisions.push_back({"drivers", "Vulkan and NVML", "not opened",

@@ -123,7 +123,7 @@ TEST_CASE("the doctor's report holds no serial number and no host name", "[probe
                                          {"total_mib", 24576},
                                          {"free_mib", 24000}}}}}}});
   const auto trace = machine.probe();
-  const auto text = doctor_text(trace), document = doctor_json(trace).dump();
+  const auto text = doctor_text(trace, "0"), document = doctor_json(trace, "0").dump();
 
   for (const auto& report : {text, document}) {
     CHECK(report.find("def012345678") == std::string::npos);
@@ -132,5 +132,5 @@ TEST_CASE("the doctor's report holds no serial number and no host name", "[probe
     CHECK(report.find("RTX 3090") != std::string::npos);
     CHECK(report.find("0000:01:00.0") != std::string::npos);
   }
-  CHECK(doctor_json(trace)["schema"] == "canirun.doctor/1");
+  CHECK(doctor_json(trace, "0")["schema"] == "canirun.doctor/1");
 }

@@ -36,7 +36,7 @@ TEST_CASE("every machine of the fixtures is seen as it is", "[probe][machines]")
       options.timeout = std::chrono::milliseconds(description.value("timeout_ms", 5000));
       options.wake = description.value("wake", false);
       const auto trace = machine.probe(options);
-      INFO(doctor_text(trace));
+      INFO(doctor_text(trace, "0"));
       CHECK(differences(trace.profile, description.at("expect")) == "");
     }
   }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "canirun/core/hardware.hpp"
@@ -9,7 +10,7 @@
 
 /// \file
 /// What `canirun doctor` shows: every raw reading, every decision and its reason, fit to paste into an issue. It holds no serial
-/// numbers and no host names: identifiers are cut to their first digits and the home folder is written "~".
+/// numbers and no host names: identifiers are cut to their first digits, the home folder is written "~" and the host's name "(host)".
 
 namespace canirun {
 
@@ -45,9 +46,9 @@ struct ProbeTrace {
 ProbeTrace trace_probe(const ProbeOptions& options);
 
 /// The trace as text with one fact a line, ending in one newline.
-std::string doctor_text(const ProbeTrace& trace);
+std::string doctor_text(const ProbeTrace& trace, std::string_view version);
 
-/// canirun.doctor/1: {"schema", "hardware", "readings", "decisions", "timings_ms"}.
-nlohmann::ordered_json doctor_json(const ProbeTrace& trace);
+/// canirun.doctor/1 (docs/schema/doctor-1.json): {"schema", "canirun", "hardware", "readings", "decisions", "timings_ms"}.
+nlohmann::ordered_json doctor_json(const ProbeTrace& trace, std::string_view version);
 
 }  // namespace canirun

@@ -6,6 +6,7 @@
 #include "canirun/core/recommend.hpp"
 #include "canirun/render/renderer.hpp"
 #include "commands.hpp"
+#include "emit_row.hpp"
 #include "evaluate_all.hpp"
 #include "machine.hpp"
 #include "models.hpp"
@@ -23,7 +24,7 @@ std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& name
 /// What would raise the grade of the best row, or of the one that comes closest where none fits, as a note of the model.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
 {
-  if (!model.best) return;
+  if (!model.best || question.workload.runtime == Runtime::vllm) return;
   const auto& best = model.quants[*model.best];
   const auto& row =
       best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
@@ -83,6 +84,7 @@ Report make_report(const Options& o, const HardwareProfile& hardware, std::vecto
 
 Result<int> emit_reports(Reports reports, const Options& o, const Environment& env, int status)
 {
+  if (!o.emit.empty()) return emit_row(reports, o, status);
   const auto renderer = make_renderer(o.format);
   if (!renderer) return tl::unexpected(renderer.error());
   return emit((*renderer)->render(reports, render_options(o, env, o.words.empty() && !o.selection.any())), o, status);
@@ -99,7 +101,9 @@ std::vector<CheckResult> check_all(const Report& report, const ModelSet& set, co
   std::vector<CheckResult> checks;
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     const auto& subject = set.subjects[i];
-    checks.push_back(check(report.models[i], requirements, question,
+    // The nearest change is searched among file types and placements of llama.cpp.
+    if (question.workload.runtime == Runtime::vllm) checks.push_back(check(report.models[i], requirements));
+    else checks.push_back(check(report.models[i], requirements, question,
                            [&](const Question& q) { return evaluate(*subject.spec, subject.facts, report.hardware, q); }));
   }
   return checks;
@@ -138,7 +142,7 @@ Result<int> run_grade(const Options& o, const Environment& env)
       for (std::size_t i = 0; i < report.models.size(); ++i)
         add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
     }
-    if (o.format == "html" && !o.words.empty() && machines->size() == 1) {
+    if (o.format == "html" && !o.words.empty() && machines->size() == 1 && question.workload.runtime != Runtime::vllm) {
       for (std::size_t i = 0; i < report.models.size(); ++i)
         report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
     }

@@ -9,6 +9,7 @@
 
 #include "canirun/core/cache_type.hpp"
 #include "canirun/core/quantities.hpp"
+#include "canirun/render/emit.hpp"
 #include "canirun/render/renderer.hpp"
 #include "formats/edit_distance.hpp"
 
@@ -45,6 +46,7 @@ bool takes_group(Command command, std::string_view group, std::string_view optio
   const bool grading = command == Command::grade || command == Command::check || command == Command::plan;
   if (option == "--goal") return command == Command::plan;
   if (option == "--policy") return command == Command::check;
+  if (option == "--emit") return command == Command::grade || command == Command::plan;
   if (group == k_other || grading) return true;
   if (command == Command::completion) return option == "--output";
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
@@ -87,39 +89,6 @@ std::function<Result<T>(std::string_view)> one_of(std::optional<T> (*parse)(std:
 std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t least)
 {
   return [=](std::string_view text) { return parse_count(text, least); };
-}
-
-std::vector<std::string> split_list(std::string_view text)
-{
-  std::vector<std::string> items;
-  while (!text.empty()) {
-    const auto end = std::min(text.find(','), text.size());
-    if (end > 0) items.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return items;
-}
-
-Result<std::vector<FileType>> parse_quants(std::string_view text)
-{
-  std::vector<FileType> types;
-  for (const auto& item : split_list(text)) {
-    if (item == "all" || item == "ALL") {
-      types.assign(all_file_types().begin(), all_file_types().end());
-      continue;
-    }
-    const auto type = parse_file_type(item);
-    if (!type) {
-      std::vector<std::string> known;
-      for (const auto t : all_file_types()) known.emplace_back(name(t));
-      const auto near = nearest_name(item, known);
-      return fail(ErrorKind::invalid_argument, fmt::format("no quantisation is called '{}'; {}`--quant all` lists them", item,
-                                                           near.empty() ? "" : fmt::format("did you mean '{}'? ", near)));
-    }
-    if (std::ranges::find(types, *type) == types.end()) types.push_back(*type);
-  }
-  if (types.empty()) return fail(ErrorKind::invalid_argument, "--quant needs a name, such as Q4_K_M");
-  return types;
 }
 
 Result<std::int32_t> parse_layers(std::string_view text)
@@ -170,6 +139,13 @@ Result<std::string> parse_format(std::string_view text)
   return std::string(text);
 }
 
+Result<std::string> parse_target(std::string_view text)
+{
+  const auto targets = emit_target_names();
+  if (std::ranges::find(targets, text) != targets.end()) return std::string(text);
+  return fail(ErrorKind::invalid_argument, fmt::format("no target is called '{}'; choose one of {}", text, fmt::join(targets, ", ")));
+}
+
 std::optional<ColourChoice> parse_colour(std::string_view text)
 {
   if (text == "auto") return ColourChoice::automatic;
@@ -205,8 +181,8 @@ void add_what(CLI::App& app, Options& o)
   strings(app, k_what, "--task", o.selection.tasks, "Models for a task: chat, code, reasoning, vision, embedding …", "T");
   strings(app, k_what, "--family", o.selection.families, "Models of a family: llama, qwen3, gemma …", "F");
   app.add_option("--search", o.selection.search, "Models whose name has TEXT")->group(k_what)->type_name("TEXT");
-  value_option<std::vector<FileType>>(
-      app, k_what, "-q,--quant", parse_quants, [&o](auto types) { o.question.quants = std::move(types), o.all_quants = true; },
+  value_option<AskedQuants>(
+      app, k_what, "-q,--quant", parse_quants, [&o](auto asked) { o.quants = std::move(asked), o.all_quants = true; },
       "Quantisations, llama-quantize's names, or all", "LIST");
   strings(app, k_what, "--models", o.catalogue_files, "Add to or override the catalogue", "FILE");
 }
@@ -261,8 +237,8 @@ void add_how(CLI::App& app, Options& o)
       app, k_how, "--tensor-split", parse_shares, [&p](auto s) { p.tensor_split = std::move(s); },
       "Shares of the GPUs (-ts), such as 3,1", "LIST");
   value_option<Runtime>(
-      app, k_how, "--runtime", one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio"),
-      [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama or lm-studio", "NAME");
+      app, k_how, "--runtime", one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio, vllm"),
+      [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama, lm-studio or vllm", "NAME");
   value_option<Backend>(
       app, k_how, "--backend", one_of<Backend>(parse_backend, "a backend", "cpu, cuda, vulkan, rocm, metal"),
       [&p](auto b) { p.backend = b; }, "cpu, cuda, vulkan, rocm or metal", "NAME");
@@ -338,6 +314,9 @@ void add_output(CLI::App& app, Options& o)
   static const auto format_help = fmt::format("{}", fmt::join(format_names(), ", "));
   value_option<std::string>(
       app, k_output, "--format", parse_format, [&o](auto f) { o.format = std::move(f); }, format_help.c_str(), "NAME");
+  static const auto emit_help = fmt::format("Print only how to run it with: {}", fmt::join(emit_target_names(), ", "));
+  value_option<std::string>(
+      app, k_output, "--emit", parse_target, [&o](auto t) { o.emit = std::move(t); }, emit_help.c_str(), "TARGET");
   app.add_option("-o,--output", o.output, "Write to FILE, whole or not at all; - is stdout")->group(k_output)->type_name("FILE");
   flag(app, k_output, "--explain", o.explain, "Each part of the memory, the speed and the grade, with its figures");
   value_option<std::string>(
@@ -413,6 +392,17 @@ std::string sentence(const CLI::ParseError& error)
 }
 
 }  // namespace
+
+std::vector<std::string> split_list(std::string_view text)
+{
+  std::vector<std::string> items;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    if (end > 0) items.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return items;
+}
 
 std::vector<std::string> expand_llama_flags(std::span<const std::string> arguments)
 {
@@ -491,6 +481,8 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
                               option_name, command_name(o.command)));
     }
   }
+  if (o.question.workload.runtime == Runtime::llama_cpp) o.question.workload.runtime = runtime_of_target(o.emit);
+  if (auto taken = take_quants(o.quants, o.question); !taken) return tl::unexpected(taken.error());
   return o;
 }
 

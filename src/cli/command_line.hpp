@@ -38,6 +38,9 @@ std::vector<FlagInfo> all_flags();
 std::vector<std::string> command_names();
 std::string_view command_help(std::string_view name);
 
+/// The parts of a list with commas, without empty ones.
+std::vector<std::string> split_list(std::string_view text);
+
 /// The nearest of `known` to `typed`, or "" when none is near.
 std::string nearest_name(std::string_view typed, std::span<const std::string> known);
 

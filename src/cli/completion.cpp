@@ -5,6 +5,7 @@
 
 #include "canirun/core/cache_type.hpp"
 #include "canirun/core/file_type.hpp"
+#include "canirun/render/emit.hpp"
 #include "canirun/render/renderer.hpp"
 #include "command_line.hpp"
 #include "commands.hpp"
@@ -33,6 +34,7 @@ std::string choices_of(const std::string& names)
   if (is("--quant")) {
     std::string all = "all";
     for (const auto type : all_file_types()) all += fmt::format(" {}", name(type));
+    for (const auto type : {CheckpointType::awq, CheckpointType::gptq, CheckpointType::fp8}) all += fmt::format(" {}", name(type));
     return all;
   }
   if (is("--cache-type-k") || is("--cache-type-v")) {
@@ -48,7 +50,8 @@ std::string choices_of(const std::string& names)
   if (is("--gpu-layers")) return "auto all";
   if (is("--budget")) return "capacity free";
   if (is("--backend")) return "cpu cuda vulkan rocm metal";
-  if (is("--runtime")) return "llama.cpp llama-server ollama lm-studio";
+  if (is("--runtime")) return "llama.cpp llama-server ollama lm-studio vllm";
+  if (is("--emit")) return fmt::format("{}", fmt::join(emit_target_names(), " "));
   return "";
 }
 

@@ -9,6 +9,7 @@
 #include "canirun/core/check.hpp"
 #include "canirun/core/evaluate.hpp"
 #include "canirun/core/plan.hpp"
+#include "quants.hpp"
 
 /// \file
 /// The command line as plain values.
@@ -52,12 +53,14 @@ struct Options {
   MachineOptions machine;
   std::vector<std::string> profiles;  ///< Each --hardware; several are compared. `machine.hardware` is the first.
   Question question;
+  AskedQuants quants;       ///< What --quant names; `question` has what its runtime takes of it.
   bool all_quants = false;  ///< --quant was given: every row of it is shown.
   Requirements requirements;
   std::string policy;  ///< check: a file with models, requirements and machines.
   std::optional<Goal> goal;  ///< plan: search settings of this machine instead of machines.
 
   std::string format = "table";
+  std::string emit;    ///< A target of `emit_run`: only how to run the model is printed.
   std::string output;  ///< Empty or "-" = stdout.
   std::string sort = "grade";
   std::uint32_t limit = 0;

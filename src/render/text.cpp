@@ -9,28 +9,6 @@ namespace canirun {
 
 namespace {
 
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t length = 0;  ///< Bytes; 0 = not valid UTF-8.
-};
-
-CodePoint decode(std::string_view s)
-{
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const auto first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t length = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
-  if (length == 0 || first >= 0xF5 || s.size() < length) return {};
-  char32_t value = first & (0xFFu >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    value = (value << 6) | (byte(i) & 0x3Fu);
-  }
-  constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
-  if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) return {};
-  return {value, length};
-}
-
 /// Controls (C0, DEL, C1), line separators and marks that change the direction of what follows.
 bool harmful(char32_t c)
 {
@@ -51,12 +29,29 @@ std::size_t width_of(char32_t c)
 
 }  // namespace
 
+CodePoint decode_utf8(std::string_view s)
+{
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const auto first = byte(0);
+  if (first < 0x80) return {first, 1};
+  const std::size_t length = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
+  if (length == 0 || first >= 0xF5 || s.size() < length) return {};
+  char32_t value = first & (0xFFu >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {};
+    value = (value << 6) | (byte(i) & 0x3Fu);
+  }
+  constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
+  if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) return {};
+  return {value, length};
+}
+
 std::string clean(std::string_view text, bool ascii)
 {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto c = decode(text);
+    const auto c = decode_utf8(text);
     const auto length = std::max<std::size_t>(c.length, 1);
     if (c.length == 0 || harmful(c.value) || (ascii && c.value > 0x7E)) out += '?';
     else out.append(text.substr(0, length));
@@ -69,7 +64,7 @@ std::size_t display_width(std::string_view text)
 {
   std::size_t width = 0;
   while (!text.empty()) {
-    const auto c = decode(text);
+    const auto c = decode_utf8(text);
     width += c.length == 0 ? 1 : width_of(c.value);
     text.remove_prefix(std::max<std::size_t>(c.length, 1));
   }
@@ -95,7 +90,7 @@ std::string cut(std::string_view text, std::size_t width, std::string_view ellip
   const auto room = width - std::min(width, display_width(ellipsis));
   std::size_t used = 0, bytes = 0;
   while (bytes < text.size()) {
-    const auto c = decode(text.substr(bytes));
+    const auto c = decode_utf8(text.substr(bytes));
     const auto w = c.length == 0 ? 1 : width_of(c.value);
     if (used + w > room) break;
     used += w;

@@ -12,6 +12,13 @@
 
 namespace canirun {
 
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 0;  ///< Bytes; 0 = not valid UTF-8.
+};
+/// The first code point of a text that is not empty.
+CodePoint decode_utf8(std::string_view text);
+
 /// Names come from files and drivers: control characters, invalid UTF-8 and direction marks become '?'.
 /// With `ascii` so does everything beyond ASCII.
 std::string clean(std::string_view text, bool ascii = false);

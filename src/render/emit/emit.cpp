@@ -1,0 +1,71 @@
+#include "canirun/render/emit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+#include "describe.hpp"
+#include "emit/emitters.hpp"
+
+namespace canirun {
+
+namespace {
+
+/// Which rows a target runs.
+enum class Runs { gguf, checkpoints, both };
+
+struct Target {
+  std::string_view name;
+  Runs runs;
+  Runtime runtime;  ///< Whose rules place and size the row.
+  Result<std::string> (*function)(const EmitRequest&);
+};
+
+// A new target is one line here and one file.
+constexpr std::array k_targets{
+    Target{"llama-server", Runs::gguf, Runtime::llama_cpp, emit_llama_server},
+    Target{"llama-cli", Runs::gguf, Runtime::llama_cpp, emit_llama_cli},
+    Target{"ollama", Runs::gguf, Runtime::ollama, emit_ollama},
+    Target{"modelfile", Runs::gguf, Runtime::ollama, emit_modelfile},
+    Target{"lmstudio", Runs::gguf, Runtime::lm_studio, emit_lm_studio},
+    Target{"localai", Runs::gguf, Runtime::llama_cpp, emit_localai},
+    Target{"vllm", Runs::checkpoints, Runtime::vllm, emit_vllm},
+    Target{"kubernetes", Runs::both, Runtime::llama_cpp, emit_kubernetes},
+    Target{"compose", Runs::both, Runtime::llama_cpp, emit_compose},
+};
+
+}  // namespace
+
+std::vector<std::string_view> emit_target_names()
+{
+  std::vector<std::string_view> names;
+  for (const auto& target : k_targets) names.push_back(target.name);
+  return names;
+}
+
+Runtime runtime_of_target(std::string_view name)
+{
+  const auto found = std::ranges::find(k_targets, name, &Target::name);
+  return found == k_targets.end() ? Runtime::llama_cpp : found->runtime;
+}
+
+Result<std::string> emit_run(std::string_view name, const EmitRequest& request)
+{
+  const auto found = std::ranges::find(k_targets, name, &Target::name);
+  if (found == k_targets.end()) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("no target is called '{}'; choose one of {}", name, fmt::join(emit_target_names(), ", ")));
+  }
+  if (found->runs == Runs::gguf && request.row.checkpoint) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("{} runs GGUF files, not {} checkpoints; leave out --runtime vllm or use --emit vllm", name,
+                            quant_text(request.row)));
+  }
+  if (found->runs == Runs::checkpoints && !request.row.checkpoint) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("{} runs Hugging Face checkpoints, not GGUF files; leave out --runtime", name));
+  }
+  return found->function(request);
+}
+
+}  // namespace canirun

@@ -3,6 +3,7 @@
 
 #include "canirun/core/context_columns.hpp"
 #include "canirun/core/improve.hpp"
+#include "canirun/core/measured_run.hpp"
 #include "canirun/core/recommend.hpp"
 #include "canirun/render/renderer.hpp"
 #include "commands.hpp"
@@ -11,6 +12,7 @@
 #include "machine.hpp"
 #include "models.hpp"
 #include "output.hpp"
+#include "verify/saved_runs.hpp"
 
 namespace canirun {
 
@@ -31,6 +33,14 @@ void add_smallest_change(ModelReport& model, const AskedModel& subject, const Ha
   if (const auto change = smallest_change(*subject.spec, row.quant, hardware, question)) {
     model.notes.push_back(fmt::format("{} would be {}", row.quant_label.value_or(std::string(name(row.quant))), change->text));
   }
+}
+
+/// Nothing stands in for this machine's own figures, so that what was measured on it counts.
+bool is_this_machine(const Options& o)
+{
+  const auto& m = o.machine;
+  return o.profiles.empty() && m.gpus.empty() && !m.vram && !m.ram && !m.gpu_bandwidth && !m.ram_bandwidth && !m.cores &&
+         o.question.workload.runtime != Runtime::vllm;
 }
 
 /// True for the question "what should I run?": no model named, no list asked for, ranked by grade.
@@ -135,6 +145,10 @@ Result<int> run_grade(const Options& o, const Environment& env)
   std::vector<Report> reports;
   for (auto& machine : *machines) {
     auto models = evaluate_all(set->subjects, machine.hardware, question);
+    if (is_this_machine(o)) {
+      const auto runs = load_runs(saved_runs_file(), machine.hardware);
+      for (std::size_t i = 0; i < models.size(); ++i) apply_measured(models[i], *set->subjects[i].spec, runs);
+    }
     auto& report = reports.emplace_back(make_report(o, machine.hardware, std::move(models)));
     report.machine = std::move(machine.name);
     if (checking || o.requirements.any()) report.checks = check_all(report, *set, o.requirements, o.question);

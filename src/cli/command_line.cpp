@@ -26,6 +26,7 @@ struct CommandInfo {
 constexpr std::array k_commands{
     CommandInfo{Command::check, "check", "Fail unless a model meets requirements (for CI)"},
     CommandInfo{Command::plan, "plan", "What hardware a model takes; with --goal, the best settings on this machine"},
+    CommandInfo{Command::verify, "verify", "Print estimates of a .gguf file beside what llama.cpp's own programs measure here"},
     CommandInfo{Command::probe, "probe", "Print this machine's hardware profile"},
     CommandInfo{Command::models, "models", "List the catalogue; show ID, validate FILE, import config.json"},
     CommandInfo{Command::gpus, "gpus", "Print the GPU table, or the cards that match NAME"},
@@ -45,10 +46,13 @@ bool takes_group(Command command, std::string_view group, std::string_view optio
 {
   const bool grading = command == Command::grade || command == Command::check || command == Command::plan;
   if (option == "--goal") return command == Command::plan;
+  if (option == "--save" || option == "--deadline") return command == Command::verify;
   if (option == "--policy") return command == Command::check;
   if (option == "--emit") return command == Command::grade || command == Command::plan;
   if (group == k_other || grading) return true;
   if (command == Command::completion) return option == "--output";
+  // On this machine: what would describe another one is refused.
+  if (command == Command::verify) return group == k_how || (group == k_output && (option == "--json" || option == "--output" || option == "--format")) || option == "--probe-timeout";
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
   if (group != k_output) return option == "--models" && command == Command::models;
   if (option == "--ids") return command == Command::models || command == Command::gpus;
@@ -308,6 +312,10 @@ void add_requirements(CLI::App& app, Options& o)
 
 void add_output(CLI::App& app, Options& o)
 {
+  flag(app, k_output, "--save", o.save, "verify: keep the measured speed; later estimates on this machine use it");
+  value_option<std::uint32_t>(
+      app, k_output, "--deadline", count_from(1), [&o](auto n) { o.deadline = std::chrono::seconds(n); },
+      "verify: end a program after so many seconds [300]", "S");
   app.add_flag_callback(
          "--json", [&o] { o.format = "json"; }, "Same as --format json")
       ->group(k_output);

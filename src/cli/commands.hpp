@@ -25,6 +25,7 @@ Result<int> run_models(const Options& options, const Environment& env);
 Result<int> run_gpus(const Options& options, const Environment& env);
 Result<int> run_doctor(const Options& options, const Environment& env);
 Result<int> run_completion(const Options& options);
+Result<int> run_verify(const Options& options, const Environment& env);
 
 /// "canirun 1.2.3", and lines with how it was built: compiler, libraries, commit where it is known.
 std::string version_text();

@@ -1,10 +1,11 @@
 #include "emit_row.hpp"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 #include "canirun/render/emit.hpp"
 #include "commands.hpp"
+#include "output.hpp"
+#include "render/text.hpp"
 
 namespace canirun {
 
@@ -12,7 +13,7 @@ namespace {
 
 int not_met(const std::string& why)
 {
-  fmt::print(stderr, "canirun: {}\n", why);
+  write_message(fmt::format("canirun: {}\n", clean(why)));  // it may quote a name from a file
   return k_not_met;
 }
 

@@ -34,6 +34,8 @@ Environment read_environment()
   Environment env;
   env.data = {variable("CANIRUN_DATA_DIR"), variable("XDG_CONFIG_HOME"), variable("HOME")};
   if (const auto root = variable("CANIRUN_SYSROOT"); !root.empty()) env.sysroot = root;
+  env.path = variable("PATH");
+  env.llama_cpp = variable("CANIRUN_LLAMA_CPP");
   env.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
   env.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
   env.no_color = !variable("NO_COLOR").empty();

@@ -14,6 +14,8 @@ namespace canirun {
 struct Environment {
   DataEnvironment data;
   std::string sysroot = "/";  ///< CANIRUN_SYSROOT.
+  std::string path;           ///< PATH.
+  std::string llama_cpp;      ///< CANIRUN_LLAMA_CPP: a folder with llama.cpp's programs.
   bool stdout_is_terminal = false;
   bool stderr_is_terminal = false;
   bool no_color = false;     ///< NO_COLOR, not empty.

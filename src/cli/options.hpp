@@ -16,7 +16,7 @@
 
 namespace canirun {
 
-enum class Command { grade, check, plan, probe, models, gpus, doctor, completion };
+enum class Command { grade, check, plan, probe, models, gpus, doctor, completion, verify };
 enum class ColourChoice { automatic, always, never };
 enum class Help { none, brief, full };
 
@@ -57,6 +57,8 @@ struct Options {
   bool all_quants = false;  ///< --quant was given: every row of it is shown.
   Requirements requirements;
   std::string policy;  ///< check: a file with models, requirements and machines.
+  std::chrono::milliseconds deadline{300'000};  ///< verify: for each program.
+  bool save = false;                            ///< verify: keep what was measured.
   std::optional<Goal> goal;  ///< plan: search settings of this machine instead of machines.
 
   std::string format = "table";

@@ -61,6 +61,7 @@ Result<int> answer(const Options& o, const Environment& env)
     case Command::gpus: return run_gpus(o, env);
     case Command::doctor: return run_doctor(o, env);
     case Command::completion: return run_completion(o);
+    case Command::verify: return run_verify(o, env);
   }
   return k_wrong_question;
 }

@@ -25,6 +25,16 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
     if (bytes.count > 0) out += fmt::format("  {:<18} {:>18} B  {:>10}  {}\n", label, bytes.count, size_text(bytes), how);
   };
   const auto& w = report.workload;
+  if (row.checkpoint) {
+    line("weights", d.parts.weights, fmt::format("a rank's part of the {} checkpoint", quant_text(row)));
+    line("KV cache", d.parts.kv_cache, fmt::format("blocks of 16 tokens for {} sequence(s), {} together", w.n_seq_max, model.n_ctx));
+    line("recurrent state", d.parts.recurrent_state, fmt::format("{} sequence(s)", w.n_seq_max));
+    line("profile run", d.parts.compute, "peak of the widest layer or of the sampler (docs/vllm.md)");
+    line("projector", d.parts.projector, "towers of a multimodal checkpoint");
+    line("runtime overhead", d.parts.runtime_overhead, d.device == "host" ? "processes, assumed" : "CUDA graphs, NCCL, libraries");
+    line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
+    return out;
+  }
   line("weights", d.parts.weights,
        fmt::format("tensors placed here, of {} B in the file ({:.4f} bits x {} parameters / 8)", row.file_bytes.count,
                    row.bits_per_weight.value, model.n_params));

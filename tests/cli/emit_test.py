@@ -239,6 +239,8 @@ class Refusals(unittest.TestCase):
         self.fails(2, "vllm", "llama-3.1-8b", "-q", "Q4_K_M", says=["Q4_K_M", "AWQ"])
         self.fails(2, "vllm", "llama-3.1-8b", "--runtime", "ollama", says=["checkpoints"])
         self.fails(2, "kubernetes", "llama-3.1-8b", "--hardware", os.path.join(PROFILES, "macbook-m2-16g.json"), says=["Apple"])
+        self.fails(2, "sd", "llama-3.1-8b", says=["llama-3.1-8b", "--emit llama-server"])
+        self.fails(2, "whisper", "llama-3.1-8b", says=["llama-3.1-8b", "--emit llama-server"])
         self.fails(2, "helm", "llama-3.1-8b", says=["helm", "kubernetes"])
         self.fails(2, "llama-server", "llama-3.1-8b", "llama-3.2-3b", says=["one model"])
         self.fails(2, "llama-server", "--all", says=["one model"])

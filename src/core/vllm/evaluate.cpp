@@ -13,6 +13,7 @@ namespace {
 // Two all-reduces a layer. Measured on two to eight cards: 10 to 30 microseconds each for the few KiB of one token
 // (github.com/vllm-project/vllm, pull request 2192, custom all-reduce).
 constexpr double k_all_reduce = 20e-6;
+constexpr std::uint32_t k_ctx_step = 256;  // tokens; `resolve` pads contexts to it
 // The law was fitted to llama.cpp's kernels; vLLM's were not measured here.
 constexpr double k_speed_low = 0.6, k_speed_high = 1.5;
 // Drivers report a little less than a card's nominal size, which is what the table has (docs/grading.md, "Budget").
@@ -158,17 +159,17 @@ VllmTrial best_trial(const Run& run, CheckpointType type)
   return std::move(*best);  // one card always divides the heads
 }
 
-/// The longest sequence of which `n_seq` fit, in whole blocks, at most the trained context.
+/// The longest sequence of which `n_seq` fit, in the steps that a context is rounded up to here, at most the trained context.
 std::uint32_t longest(const Run& run, CheckpointType type, const VllmTrial& t)
 {
   const auto fits = [&](std::uint32_t n) { return rank_parts(run, type, t.shape, n).total() <= t.budget; };
-  std::uint32_t low = 0, high = (run.model.n_ctx_train > 0 ? run.model.n_ctx_train : 1u << 20) / 16;
+  std::uint32_t low = 0, high = (run.model.n_ctx_train > 0 ? run.model.n_ctx_train : 1u << 20) / k_ctx_step;
   while (low < high) {
     const auto middle = low + (high - low + 1) / 2;
-    if (fits(16 * middle)) low = middle;
+    if (fits(k_ctx_step * middle)) low = middle;
     else high = middle - 1;
   }
-  return 16 * low * t.shape.n_seq;
+  return k_ctx_step * low * t.shape.n_seq;
 }
 
 std::string checkpoint_file(const Run& run, CheckpointType type)

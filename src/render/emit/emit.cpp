@@ -12,7 +12,7 @@ namespace canirun {
 namespace {
 
 /// Which rows a target runs.
-enum class Runs { gguf, checkpoints, both };
+enum class Runs { gguf, checkpoints, both, pictures, speech };
 
 struct Target {
   std::string_view name;
@@ -30,9 +30,23 @@ constexpr std::array k_targets{
     Target{"lmstudio", Runs::gguf, Runtime::lm_studio, emit_lm_studio},
     Target{"localai", Runs::gguf, Runtime::llama_cpp, emit_localai},
     Target{"vllm", Runs::checkpoints, Runtime::vllm, emit_vllm},
+    Target{"sd", Runs::pictures, Runtime::llama_cpp, emit_stable_diffusion},
+    Target{"whisper", Runs::speech, Runtime::llama_cpp, emit_whisper},
     Target{"kubernetes", Runs::both, Runtime::llama_cpp, emit_kubernetes},
     Target{"compose", Runs::both, Runtime::llama_cpp, emit_compose},
 };
+
+/// Of rows for models that make pictures, of speech, and of text or vectors.
+Runs runs_of(ModelKind kind)
+{
+  if (kind == ModelKind::image || kind == ModelKind::video) return Runs::pictures;
+  return kind == ModelKind::audio ? Runs::speech : Runs::both;
+}
+
+std::string_view usual_target(Runs runs)
+{
+  return runs == Runs::pictures ? "sd" : runs == Runs::speech ? "whisper" : "llama-server";
+}
 
 }  // namespace
 
@@ -55,6 +69,12 @@ Result<std::string> emit_run(std::string_view name, const EmitRequest& request)
   if (found == k_targets.end()) {
     return fail(ErrorKind::invalid_argument,
                 fmt::format("no target is called '{}'; choose one of {}", name, fmt::join(emit_target_names(), ", ")));
+  }
+  const auto kind = runs_of(request.model.kind);
+  const bool media_target = found->runs == Runs::pictures || found->runs == Runs::speech;
+  if (kind != (media_target ? found->runs : Runs::both)) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("{} does not run models such as {}; use --emit {}", name, request.model.id, usual_target(kind)));
   }
   if (found->runs == Runs::gguf && request.row.checkpoint) {
     return fail(ErrorKind::invalid_argument,

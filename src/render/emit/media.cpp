@@ -1,0 +1,32 @@
+#include <fmt/format.h>
+
+#include "describe.hpp"
+#include "emit/emitters.hpp"
+#include "text.hpp"
+
+/// \file
+/// Pictures and speech: stable-diffusion.cpp and whisper.cpp. The command is the row's own: its flags are part of what was graded.
+
+namespace canirun {
+
+namespace {
+
+Result<std::string> emit_graded(const EmitRequest& request, std::string_view program)
+{
+  const auto& [report, model, row] = request;
+  if (row.command.empty()) {
+    return fail(ErrorKind::invalid_argument, fmt::format("{} is not known to run {}: only its sizes are", program, model.name));
+  }
+  auto out = fmt::format("# {}\n", clean(fmt::format("{} at {}", model.name, quant_text(row))));
+  if (!model.hf_repo.empty())
+    out += fmt::format("# weights: huggingface.co/{}; the files in the command stand for them\n", clean(model.hf_repo));
+  return out + row.command + "\n";
+}
+
+}  // namespace
+
+Result<std::string> emit_stable_diffusion(const EmitRequest& request) { return emit_graded(request, "stable-diffusion.cpp"); }
+
+Result<std::string> emit_whisper(const EmitRequest& request) { return emit_graded(request, "whisper.cpp"); }
+
+}  // namespace canirun

@@ -82,9 +82,7 @@ Result<int> run_probe(const Options& o, const Environment& env)
   if (auto ok = only_table_or_json(o, "probe"); !ok) return tl::unexpected(ok.error());
   if (!o.words.empty())
     return fail(ErrorKind::invalid_argument, fmt::format("probe takes no model; '{}' is one word too many", o.words.front()));
-  const auto table = load_gpu_table(env.data, {});
-  if (!table) return tl::unexpected(table.error());
-  const auto hardware = machine_of(o.machine, env, *table);
+  const auto hardware = machine_of(o.machine, env);
   if (!hardware) return tl::unexpected(hardware.error());
   const bool to_file = !o.output.empty() && o.output != "-";
   if (o.format == "json" || to_file) return emit(dump(to_json(*hardware)), o);

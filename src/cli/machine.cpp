@@ -75,24 +75,28 @@ ProbeOptions probe_options(const MachineOptions& options, const Environment& env
           .measure = options.measure};
 }
 
-Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table)
+namespace {
+
+/// This machine or the profile, as it is.
+Result<HardwareProfile> examined(const MachineOptions& options, const Environment& env)
 {
-  HardwareProfile profile;
   if (options.measure && !options.hardware.empty()) {
     return fail(ErrorKind::invalid_argument, "--measure measures this machine and --hardware names another; use one of them");
   }
   if (!options.hardware.empty()) {
     const auto text = read_input(options.hardware);
     if (!text) return tl::unexpected(text.error());
-    auto parsed = parse_profile(*text, options.hardware == "-" ? "standard input" : options.hardware);
-    if (!parsed) return tl::unexpected(parsed.error());
-    profile = std::move(*parsed);
-  } else {
-    auto probe = probe_options(options, env);
-    probe.no_gpu = options.no_gpu || !options.gpus.empty();
-    const Progress progress(options.measure && env.stderr_is_terminal, "measuring the bandwidth of the memory");
-    profile = probe_machine(probe);
+    return parse_profile(*text, options.hardware == "-" ? "standard input" : options.hardware);
   }
+  auto probe = probe_options(options, env);
+  probe.no_gpu = options.no_gpu || !options.gpus.empty();
+  const Progress progress(options.measure && env.stderr_is_terminal, "measuring the bandwidth of the memory");
+  return probe_machine(probe);
+}
+
+/// The same completed from the table, with what the options replace.
+Result<HardwareProfile> completed(HardwareProfile profile, const MachineOptions& options, const GpuTable& table)
+{
   fill_from_table(profile, table);
 
   if (options.no_gpu) profile.gpus.clear();
@@ -123,6 +127,25 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
     profile.cpu.performance_cores.reset();
   }
   return profile;
+}
+
+}  // namespace
+
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table)
+{
+  auto profile = examined(options, env);
+  if (!profile) return profile;
+  return completed(std::move(*profile), options, table);
+}
+
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env)
+{
+  auto profile = examined(options, env);
+  if (!profile) return profile;
+  if (profile->gpus.empty() && options.gpus.empty()) return completed(std::move(*profile), options, {});
+  const auto table = load_gpu_table(env.data, {});
+  if (!table) return tl::unexpected(table.error());
+  return completed(std::move(*profile), options, *table);
 }
 
 std::vector<std::string> names_of(const std::vector<std::string>& paths)

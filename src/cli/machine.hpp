@@ -14,6 +14,9 @@ ProbeOptions probe_options(const MachineOptions& options, const Environment& env
 /// The machine that is asked about: this one or a profile, completed from the GPU table, with what the options replace.
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table);
 
+/// The same for who needs the table for nothing else: it is read only where there is a GPU.
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env);
+
 struct NamedMachine {
   std::string name;  ///< Empty where there is only one.
   HardwareProfile hardware;

@@ -114,6 +114,11 @@ std::vector<MemoryLimit> cgroup_memory_limits(const Sysroot& sys, Facts& facts)
   };
   for (const auto& folder : cgroup_folders(sys, "")) {
     const auto limit = sys.number(folder + "/memory.max");  // "max" is no number: no limit
+    if (const auto high = sys.number(folder + "/memory.high"); high && *high < limit.value_or(UINT64_MAX)) {
+      facts.reading(folder, "memory.high", fmt::format("{}", *high));
+      facts.note(fmt::format("beyond {:.1f} GiB this process is slowed down to give memory back (memory.high of its cgroup)",
+                             to_gib(Bytes{*high}).value));
+    }
     if (!limit) continue;
     const auto text = sys.read(folder + "/memory.stat").value_or("");
     add(folder, "memory.max", *limit,

@@ -99,8 +99,9 @@ ChildProcess::~ChildProcess()
   close_output();
   if (pid_ <= 0) return;
   ::kill(-pid_, SIGKILL);
-  // A child in an uninterruptible wait cannot be killed: give the kernel a moment, then leave it to init.
-  for (int i = 0; i < 20 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) ::usleep(500);
+  // A child in an uninterruptible wait cannot be killed: give the kernel a moment, then leave it to init. One that said that it was
+  // done is on its way out and not waited for.
+  for (int i = 0; i < 20 && ::waitpid(pid_, nullptr, WNOHANG) == 0 && !done_; ++i) ::usleep(500);
 }
 
 void ChildProcess::close_output()

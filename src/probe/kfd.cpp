@@ -95,7 +95,8 @@ Result<Facts> KfdSource::read()
     if (!device.pci_address) device.pci_address = place;
     device.vendor_id = static_cast<std::uint32_t>(get(node, "vendor_id"));
     device.pci_id = pci_id(get(node, "vendor_id"), get(node, "device_id"));
-    device.backends = {"rocm"};
+    // The topology is the host's; a container that was not given the node cannot use it.
+    if (!sys_.exists("/dev") || sys_.exists("/dev/kfd")) device.backends = {"rocm"};
     const auto gfx = get(node, "gfx_target_version");
     if (const auto architecture = amd_architecture(gfx); !architecture.empty()) device.architecture = std::string(architecture);
     if (get(node, "cpu_cores_count") > 0) {  // one node for both: an APU

@@ -37,6 +37,12 @@ bool in_library_path(std::string_view library)
   });
 }
 
+void note_kfd(const Sysroot& sys, std::vector<HardwareNote>& notes)
+{
+  if (!sys.exists("/dev/kfd") || ::access(sys.path("/dev/kfd").c_str(), R_OK | W_OK) == 0) return;
+  notes.push_back({"kfd", "this user may not open /dev/kfd, so ROCm shows no GPU: add the user to the group render"});
+}
+
 }  // namespace
 
 bool drivers_named()
@@ -81,6 +87,7 @@ void note_surroundings(const Sysroot& sys, std::vector<HardwareNote>& notes)
     if (std::getenv(variable) == nullptr) continue;
     notes.push_back({"environment", fmt::format("{} is set: programs may see fewer GPUs than are listed here", variable)});
   }
+  note_kfd(sys, notes);
   for (const auto& node : sys.list("/dev/dri")) {
     if (!node.starts_with("renderD") || ::access(sys.path("/dev/dri/" + node).c_str(), R_OK | W_OK) == 0) continue;
     notes.push_back(

@@ -86,6 +86,24 @@ class Commands(unittest.TestCase):
         self.assertEqual(words[2], "meta-llama/Llama-3.1-8B")
         self.assertIn("--dtype", commands(emit("vllm", "llama-3.2-3b", "--gpu", "RTX 2080 Ti", "-q", "BF16").stdout)[0])
 
+    def test_vllm_runs_a_folder_with_a_config(self):
+        config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192,
+                  "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+                  "max_position_embeddings": 131072, "tie_word_embeddings": True, "head_dim": 64}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "my model")
+            os.mkdir(path)
+            with open(os.path.join(path, "config.json"), "w", encoding="utf-8") as f:
+                json.dump(config, f)
+            for source in (path, os.path.join(path, "config.json")):
+                r = emit("vllm", source, "-q", "BF16")
+                self.assertEqual(commands(r.stdout)[0][2], path)
+                self.assertNotIn("stands for", r.stdout)
+            self.assertIn("--quantization", commands(emit("vllm", path, "-q", "FP8").stdout)[0])
+            self.assertIn("stands for", emit("vllm", path, "-q", "AWQ").stdout)
+            (service,) = yaml.safe_load(emit("compose", path, "--runtime", "vllm", "-q", "BF16").stdout)["services"].values()
+            self.assertEqual((service["command"][0], service["volumes"][0]["source"]), ("/models/my model", folder))
+
     def test_lm_studio(self):
         load = commands(emit("lmstudio", "llama-3.1-8b").stdout)
         self.assertEqual([c[:2] for c in load], [["lms", "import"], ["lms", "load"]])

@@ -178,7 +178,7 @@ std::string checkpoint_file(const Run& run, CheckpointType type)
   const bool native_mxfp4 = run.model.native_type == FileType::MXFP4_MOE;
   const bool published =
       native_mxfp4 ? type == CheckpointType::mxfp4 : type == CheckpointType::bf16 || type == CheckpointType::fp8;
-  if (run.facts.source != "catalogue" && type == CheckpointType::bf16) {
+  if (run.facts.source != "catalogue" && (type == CheckpointType::bf16 || type == CheckpointType::fp8)) {
     const auto& path = run.facts.source;
     const auto slash = path.rfind('/');
     if (!path.ends_with(".json")) return path;

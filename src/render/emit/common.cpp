@@ -22,7 +22,11 @@ std::string need_text(const QuantReport& row)
 
 }  // namespace
 
-bool is_own_file(const EmitRequest& request) { return request.row.file == request.model.source; }
+bool is_own_file(const EmitRequest& request)
+{
+  const auto& source = request.model.source;
+  return request.row.file == source || source == request.row.file + "/config.json";
+}
 
 std::string describe_run(const EmitRequest& request)
 {

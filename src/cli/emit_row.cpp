@@ -1,10 +1,12 @@
 #include "emit_row.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "canirun/render/emit.hpp"
 #include "commands.hpp"
 #include "output.hpp"
+#include "render/describe.hpp"
 #include "render/text.hpp"
 
 namespace canirun {
@@ -47,8 +49,11 @@ Result<int> emit_row(Reports reports, const Options& o, int status)
     if (!check.passed()) return not_met(failure_text(check));
   }
   if (!row.fits) {
-    return not_met(fmt::format("{} does not fit this machine{}; `canirun plan {}` says what would run it", model.id,
-                               row.notes.empty() ? "" : " (" + row.notes.front() + ")", model.id));
+    // The row that needs least says what is missing.
+    const auto& least = *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
+    const auto why = least.notes.empty() ? std::string() : fmt::format(" ({})", least.notes.front());
+    return not_met(fmt::format("{} does not fit this machine at {}{}; `canirun plan {}` says what would run it", model.id,
+                               quant_text(least), why, model.id));
   }
   const auto text = emit_run(o.emit, {report, model, row});
   if (!text) return tl::unexpected(text.error());

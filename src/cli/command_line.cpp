@@ -34,6 +34,21 @@ constexpr std::array k_commands{
     CommandInfo{Command::completion, "completion", "Print completions for bash, zsh or fish"},
 };
 
+/// How a command is called, and an example for its help.
+struct Synopsis {
+  std::string_view command, words, example;
+};
+
+constexpr std::array k_synopses{
+    Synopsis{"check", "MODEL... [requirements] [options]\n       canirun check --policy FILE [options]",
+             "canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16k --hardware machine.json"},
+    Synopsis{"plan", "MODEL [--goal GOAL] [requirements] [options]", "canirun plan llama-2-70b --min-grade B --min-speed 20"},
+    Synopsis{"probe", "[options]", "canirun probe -o machine.json"},
+    Synopsis{"models", "[list | show ID | validate FILE | import config.json] [options]", "canirun models show llama-3.1-8b"},
+    Synopsis{"gpus", "[NAME] [options]", "canirun gpus 4090"},
+    Synopsis{"completion", "bash|zsh|fish [-o FILE]", "source <(canirun completion bash)"},
+};
+
 constexpr auto k_what = "What to look at";
 constexpr auto k_how = "How it is run (llama.cpp's flags)";
 constexpr auto k_machine = "On which machine";
@@ -396,6 +411,11 @@ std::string sentence(const CLI::ParseError& error)
     return text;
   }
   if (const auto end = text.find('\n'); end != std::string::npos) text.resize(end);
+  // "--ctx: 1 required N missing" is how CLI11 says it.
+  if (const auto colon = text.find(": 1 required "); colon != std::string::npos && text.ends_with(" missing")) {
+    const auto value = text.substr(colon + 13, text.size() - colon - 13 - 8);
+    return fmt::format("{} needs a value ({}); `canirun --help` says which", text.substr(0, colon), value);
+  }
   return text + "; `canirun --help` lists all options";
 }
 
@@ -465,7 +485,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
     return fail(ErrorKind::invalid_argument, sentence(error));
   }
   for (const auto& extra : app.remaining(true)) {
-    if (!extra.starts_with('-') || extra == "-") continue;
+    if (!extra.starts_with('-') || extra == "-" || extra == "--") continue;
     const auto flag_name = extra.substr(0, extra.find('='));
     const auto near = nearest_name(flag_name, option_names(app));
     return fail(ErrorKind::invalid_argument,
@@ -533,7 +553,10 @@ std::string full_help(Command command)
     for (const auto& info : k_commands) out += fmt::format("  {:<12} {}\n", info.name, info.help);
   } else {
     const auto found = std::ranges::find(k_commands, command, &CommandInfo::command);
-    out = fmt::format("{}.\n\nusage: canirun {} [options]\n", found->help, found->name);
+    const auto synopsis = std::ranges::find(k_synopses, found->name, &Synopsis::command);
+    const bool known = synopsis != k_synopses.end();
+    out = fmt::format("{}.\n\nusage: canirun {} {}\n", found->help, found->name, known ? synopsis->words : "[options]");
+    if (known) out += fmt::format("example: {}\n", synopsis->example);
   }
   for (const auto* group : {k_what, k_how, k_machine, k_requirements, k_output, k_other}) {
     std::string lines;

@@ -9,6 +9,7 @@
 #include "canirun/formats/config_json.hpp"
 #include "canirun/formats/gguf.hpp"
 #include "command_line.hpp"
+#include "formats/edit_distance.hpp"
 #include "output.hpp"
 
 namespace canirun {
@@ -95,8 +96,10 @@ Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogu
   const auto near = catalogue.suggest(word);
   std::string message = fmt::format("no model is called '{}'", word);
   const auto commands = command_names();
-  if (const auto command = nearest_name(word, commands); !command.empty() && command.size() + 2 > word.size() && near.empty()) {
-    message += fmt::format("; did you mean the command '{}'?", command);
+  const auto command = nearest_name(word, commands);
+  // A word with two letters wrong is a mistyped command, whatever model begins like it.
+  if (!command.empty() && edit_distance(word, command) <= std::min<std::size_t>(2, word.size() / 2)) {
+    message += fmt::format("; did you mean the command '{}'{}?", command, near.empty() ? "" : fmt::format(" or the model '{}'", near.front()));
   } else if (near.empty()) {
     message += "; `canirun models` lists all";
   } else {

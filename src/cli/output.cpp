@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -54,8 +55,27 @@ mode_t mode_for(bool exists, const struct stat& old)
   return 0666 & ~mask;
 }
 
+/// Keeps signals that end the program waiting as long as a temporary file is there: Ctrl-C leaves nothing behind.
+class SignalsWait {
+ public:
+  SignalsWait()
+  {
+    sigset_t endings;
+    sigemptyset(&endings);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&endings, signal);
+    sigprocmask(SIG_BLOCK, &endings, &before_);
+  }
+  ~SignalsWait() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
 Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode)
 {
+  const SignalsWait wait;
   std::string temporary = path + ".XXXXXX";
   const int fd = mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return cannot_write(path, errno);

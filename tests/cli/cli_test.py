@@ -1,13 +1,32 @@
 """What the program promises at its edges: exit statuses, errors as one sentence, documents that follow their schemas."""
 import json
 import os
+import pty
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
-from program import MACHINE, PROFILES, PROGRAM, TOP, run, validate
+from program import ENVIRONMENT, MACHINE, PROFILES, PROGRAM, TOP, run, validate
+
+
+def on_terminal(command, environment):
+    """What a command writes to a terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(command[0], command, environment)
+    said = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            said += chunk
+    except OSError:  # the other end is gone
+        pass
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return said.decode()
 
 
 class Errors(unittest.TestCase):
@@ -27,7 +46,13 @@ class Errors(unittest.TestCase):
         self.fails(2, "llama-2-7b", "--expalin", says=["--expalin", "--explain"])
 
     def test_a_mistyped_command_suggests_the_nearest(self):
-        self.fails(2, "chek", says=["check"])
+        for typed, command in (("chek", "check"), ("plna", "plan"), ("prob", "probe"), ("modles", "models"), ("docter", "doctor")):
+            self.fails(2, typed, says=[f"the command '{command}'"])
+
+    def test_an_option_without_its_value_says_what_it_takes(self):
+        r = run("llama-2-7b", "--ctx")
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        self.assertIn("--ctx needs a value (N)", r.stderr)
 
     def test_values_that_do_not_parse_say_what_is_accepted(self):
         self.fails(2, "llama-2-7b", "--ram", "24X", says=["24X", "24G"])
@@ -285,6 +310,42 @@ class Output(unittest.TestCase):
                 validate(json.load(f), "report-1")
             self.assertEqual(os.listdir(folder), ["report.json"])
             self.assertEqual(run("llama-2-7b", "-o", os.path.join(folder, "no", "x")).returncode, 3)
+
+    def test_ctrl_c_leaves_nothing_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target = os.path.join(folder, "report.json")
+            command = [PROGRAM, "--family", "gemma", "--quant", "all", "--json", "--hardware", MACHINE, "-o", target]
+            started = time.monotonic()
+            subprocess.run(command, env=ENVIRONMENT, check=True, timeout=120)
+            whole = time.monotonic() - started
+            ended = set()
+            for part in range(10):  # more of them late, where the file is written
+                if os.path.exists(target):
+                    os.unlink(target)
+                process = subprocess.Popen(command, env=ENVIRONMENT)
+                time.sleep(whole * (0.4 + 0.07 * part))
+                process.send_signal(signal.SIGINT)
+                ended.add(process.wait(timeout=120))
+                self.assertIn(os.listdir(folder), ([], ["report.json"]))
+                if os.path.exists(target):
+                    with open(target, encoding="utf-8") as f:
+                        json.load(f)
+            self.assertIn(-signal.SIGINT, ended)
+
+    def test_version_says_how_it_was_built(self):
+        first, *facts = run("--version").stdout.splitlines()
+        with open(os.path.join(TOP, "CMakeLists.txt"), encoding="utf-8") as f:
+            self.assertEqual(first, "canirun " + re.search(r"project\(canirun VERSION (\S+)", f.read())[1])
+        self.assertRegex("\n".join(facts), r"(GNU|Clang) \d+.*\n.*hwloc \d.*\n(.*\n)*formats table, json")
+
+    def test_a_dumb_terminal_has_no_colour_and_latin_1_no_unicode(self):
+        line = [PROGRAM, "llama-2-7b", "--hardware", MACHINE]
+        for extra, coloured in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+                                ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "xterm", "NO_COLOR": ""}, True)):
+            self.assertEqual("\x1b[" in on_terminal(line, {**ENVIRONMENT, **extra}), coloured, extra)
+        for locale in ("C", "POSIX", "de_DE.ISO-8859-1"):
+            self.assertTrue(run("llama-2-7b", "--hardware", MACHINE, env={"LC_ALL": locale}).stdout.isascii(), locale)
+        self.assertFalse(run("llama-2-7b", "--hardware", MACHINE, env={"LC_ALL": "en_US.utf8"}).stdout.isascii())
 
     def test_a_reader_that_goes_away_is_silent(self):
         line = f"'{PROGRAM}' --all --no-gpu --json --hardware '{MACHINE}' | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"

@@ -12,7 +12,7 @@ import unittest
 
 from program import ENVIRONMENT, MACHINE, PROGRAM, TOP
 
-PAGES = ["README.md", *sorted(p for p in glob.glob("docs/*.md", root_dir=TOP) if p != "docs/vllm.md")]
+PAGES = ["README.md", *sorted(glob.glob("docs/*.md", root_dir=TOP))]
 # The shapes of Llama 3.2 1B, as its config.json states them.
 CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192,
           "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,

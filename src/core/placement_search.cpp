@@ -37,7 +37,8 @@ class Search {
 
   std::uint32_t all_layers() const { return s_.n_layer_all() + 1; }
   Placement layout(const std::vector<std::size_t>& gpus, Amounts amounts, std::vector<double> shares) const;
-  std::vector<double> shares(const std::vector<std::size_t>& gpus, const MemoryEstimate* known = nullptr) const;
+  std::vector<double> shares(const std::vector<std::size_t>& gpus, Amounts amounts, const MemoryEstimate* known = nullptr) const;
+  std::vector<double> by_weight(const std::vector<double>& shares, std::uint32_t n_cpu_moe) const;
   Trial attempt(const std::vector<std::size_t>& gpus, Amounts amounts) const;
   void offer(Trial trial);
   bool done() const { return best_ && best_->grade.letter == Letter::S; }
@@ -71,7 +72,7 @@ Placement Search::layout(const std::vector<std::size_t>& gpus, Amounts amounts, 
 
 /// Shares of the GPUs: as stated, else by what each may use, as llama.cpp takes them without --tensor-split. What a device needs
 /// apart from its layers (buffers, runtime; from a `known` estimate) is not its to share.
-std::vector<double> Search::shares(const std::vector<std::size_t>& gpus, const MemoryEstimate* known) const
+std::vector<double> Search::shares(const std::vector<std::size_t>& gpus, Amounts placed, const MemoryEstimate* known) const
 {
   std::vector<double> amounts = request_.tensor_split;
   if (amounts.size() != gpus.size()) {
@@ -84,14 +85,36 @@ std::vector<double> Search::shares(const std::vector<std::size_t>& gpus, const M
   }
   const auto sum = std::accumulate(amounts.begin(), amounts.end(), 0.0);
   for (auto& a : amounts) a = sum > 0 ? a / sum : 1.0 / static_cast<double>(amounts.size());
-  return amounts;
+  const bool uneven = placed.n_cpu_moe > 0 && placed.n_cpu_moe < s_.n_layer_all() && placed.n_gpu_layers >= all_layers();
+  return uneven && gpus.size() > 1 && request_.tensor_split.empty() ? by_weight(amounts, placed.n_cpu_moe) : amounts;
+}
+
+/// Shares of bytes as shares of layers. The first layers, whose experts are in RAM, weigh little: a GPU takes more of them.
+std::vector<double> Search::by_weight(const std::vector<double>& shares, std::uint32_t n_cpu_moe) const
+{
+  std::vector<double> weight(all_layers(), 0);
+  for (const auto& t : s_.plan.tensors) {
+    if (!t.loaded || t.place == TensorPlace::input || (t.expert && t.layer < n_cpu_moe)) continue;
+    weight[t.place == TensorPlace::repeating ? std::min(t.layer, s_.n_layer_all()) : s_.n_layer_all()] +=
+        static_cast<double>(t.bytes().count);
+  }
+  const auto total = std::accumulate(weight.begin(), weight.end(), 0.0);
+  std::vector<double> layers(shares.size(), 0);
+  std::size_t gpu = 0;
+  double before = 0, bound = shares.front() * total;
+  for (const auto w : weight) {
+    while (gpu + 1 < shares.size() && before + w / 2 > bound) bound += shares[++gpu] * total;
+    layers[gpu] += 1 / static_cast<double>(all_layers());
+    before += w;
+  }
+  return layers;
 }
 
 Trial Search::attempt(const std::vector<std::size_t>& gpus, Amounts amounts) const
 {
-  auto first = try_placement(s_, layout(gpus, amounts, shares(gpus)));
+  auto first = try_placement(s_, layout(gpus, amounts, shares(gpus, amounts)));
   if (gpus.size() <= 1 || !request_.tensor_split.empty()) return first;
-  auto second = try_placement(s_, layout(gpus, amounts, shares(gpus, &first.memory)));
+  auto second = try_placement(s_, layout(gpus, amounts, shares(gpus, amounts, &first.memory)));
   return second.room.share > first.room.share ? second : first;
 }
 
@@ -147,7 +170,7 @@ void Search::offer_by_headroom(std::uint32_t least, std::uint32_t most, AmountsO
     auto low = least, top = high;
     while (low < top) {
       const auto middle = low + (top - low + 1) / 2;
-      const auto p = layout(gpus, amounts_of(middle), shares(gpus, &last.memory));
+      const auto p = layout(gpus, amounts_of(middle), shares(gpus, amounts_of(middle), &last.memory));
       const auto like = s_.memory.estimate_like(s_.plan, s_.workload, p, last.memory);
       if (headroom(s_.machine, p, like).gpu_share >= share) low = middle;
       else top = middle - 1;
@@ -156,11 +179,11 @@ void Search::offer_by_headroom(std::uint32_t least, std::uint32_t most, AmountsO
   };
   for (auto t = grade_thresholds().rbegin(); t != grade_thresholds().rend(); ++t) {
     auto n = largest(t->min_headroom);
-    auto trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, &last.memory)));
+    auto trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, amounts_of(n), &last.memory)));
     while (trial.room.gpu_share < t->min_headroom && n > least) {
       last = std::move(trial);
       n = std::min(n - 1, largest(t->min_headroom));
-      trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, &last.memory)));
+      trial = try_placement(s_, layout(gpus, amounts_of(n), shares(gpus, amounts_of(n), &last.memory)));
     }
     const bool leaves = trial.room.gpu_share >= t->min_headroom;
     // Where speed already decides, more in RAM only slows it further.

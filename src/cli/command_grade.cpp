@@ -23,16 +23,19 @@ constexpr std::uint32_t k_rows_of_a_screen = 20;
 
 std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
-/// What would raise the grade of the best row, or of the one that comes closest where none fits, as a note of the model.
+/// What would raise the grade, as notes of the model: of each row that was asked for by name, else of the best one, or of the one
+/// that comes closest where none fits.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
 {
   if (!model.best || question.workload.runtime == Runtime::vllm) return;
-  const auto& best = model.quants[*model.best];
-  const auto& row =
-      best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); });
-  if (const auto change = smallest_change(*subject.spec, row.quant, hardware, question)) {
+  const auto add = [&](const QuantReport& row) {
+    const auto change = smallest_change(*subject.spec, row.quant, hardware, question);
+    if (!change) return;
     model.notes.push_back(fmt::format("{} would be {}", row.quant_label.value_or(std::string(name(row.quant))), change->text));
-  }
+  };
+  const auto& best = model.quants[*model.best];
+  if (!question.quants.empty()) std::ranges::for_each(model.quants, add);
+  else add(best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); }));
 }
 
 /// Nothing stands in for this machine's own figures, so that what was measured on it counts.
@@ -58,7 +61,10 @@ std::vector<ModelReport> recommended(std::vector<ModelReport> models, const Opti
   options.task = o.selection.tasks.empty() ? "" : o.selection.tasks.front();
   options.limit = models.size();
   std::vector<ModelReport> list;
-  for (const auto& r : recommend(models, options)) list.push_back(std::move(models[r.model]));
+  for (const auto& r : recommend(models, options)) {
+    auto& model = list.emplace_back(std::move(models[r.model]));
+    model.notes.insert(model.notes.begin(), r.reason);
+  }
   return list;
 }
 
@@ -97,7 +103,7 @@ Result<int> emit_reports(Reports reports, const Options& o, const Environment& e
   if (!o.emit.empty()) return emit_row(reports, o, status);
   const auto renderer = make_renderer(o.format);
   if (!renderer) return tl::unexpected(renderer.error());
-  return emit((*renderer)->render(reports, render_options(o, env, o.words.empty() && !o.selection.any())), o, status);
+  return emit((*renderer)->render(reports, render_options(o, env, asks_for_advice(o))), o, status);
 }
 
 Result<int> emit_report(const Report& report, const Options& o, const Environment& env, int status)

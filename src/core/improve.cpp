@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "row.hpp"
+#include "speed_law.hpp"
 
 namespace canirun {
 
@@ -15,11 +16,27 @@ using Kind = Improvement::Kind;
 // Contexts below this are of little use to anybody; a change that needs one is no improvement.
 constexpr std::uint32_t k_least_context = 2048;
 // Memory is sold in steps of this, bandwidth is compared in steps of 10 GB/s.
-constexpr std::uint64_t k_memory_step = std::uint64_t{1} << 30;
-constexpr double k_bandwidth_step = 10e9;
-// Nobody buys more than this for one model: 1 TiB of memory, 8 TB/s.
-constexpr std::uint64_t k_memory_most = std::uint64_t{1} << 40;
-constexpr double k_bandwidth_most = 8e12;
+constexpr double k_memory_step = 1ULL << 30, k_bandwidth_step = 10e9;
+// Nobody buys more than this for one model: 1 TiB of memory, cards of 8 TB/s, RAM of 600 GB/s (twelve channels of DDR5-6400), unified
+// memory of 1 TB/s.
+constexpr std::uint64_t k_memory_most = 1024, k_bandwidth_most = 800, k_ram_most = 60, k_unified_most = 100;  // in steps
+// A first card is one of today's middle class: GeForce RTX 5060 Ti (data/gpus.json).
+constexpr double k_card_bandwidth = 448e9, k_card_fp32_tflops = 23.7, k_card_fp16_tflops = 94.8;
+
+bool is_card(const Gpu& gpu) { return gpu.type == GpuType::discrete && !gpu.unified_memory && gpu.memory_total; }
+
+Figure assumed(double value, std::string unit)
+{
+  Figure figure;
+  figure.value = value;
+  figure.unit = std::move(unit);
+  figure.source = "a machine that was asked about";
+  figure.confidence = FigureConfidence::assumed;
+  return figure;
+}
+
+/// What may be had with more memory or bandwidth: the cards, or the host's memory, which a unified GPU shares.
+enum class Part { host, cards };
 
 class Changes {
  public:
@@ -28,38 +45,47 @@ class Changes {
         plan_(plan_of(model, quant)),
         hardware_(hardware),
         question_(question),
-        now_(grade_row(model, plan_, hardware, question))
+        memory_(model),
+        now_(grade_row(model, plan_, hardware, question, memory_)),
+        has_cards_(std::ranges::any_of(hardware.gpus, is_card)),
+        unified_(std::ranges::any_of(hardware.gpus, [](const Gpu& g) { return g.unified_memory && g.type != GpuType::cpu; }))
   {
   }
 
   std::optional<Improvement> smallest() const
   {
     if (now_.grade.letter == Letter::S) return std::nullopt;
-    for (const auto& change : {cache_type(), context(), one_more_card(), memory(), bandwidth()}) {
-      if (change) return change;
+    for (const auto find : {&Changes::cache_type, &Changes::context, &Changes::one_more_card, &Changes::more_memory,
+                            &Changes::more_bandwidth, &Changes::more_of_both, &Changes::first_card}) {
+      if (auto change = (this->*find)()) return change;
     }
     return std::nullopt;
   }
 
  private:
-  Letter graded(const HardwareProfile& hardware, const Question& question) const
+  std::optional<Improvement> change(Kind kind, HardwareProfile hardware, Question question, const std::string& how) const
   {
-    return grade_row(model_, plan_, hardware, question).grade.letter;
-  }
-  std::optional<Improvement> improvement(Kind kind, Letter letter, std::string how) const
-  {
+    const auto letter = grade_row(model_, plan_, hardware, question).grade.letter;
     if (letter <= now_.grade.letter) return std::nullopt;
-    return Improvement{kind, letter, fmt::format("{} {}", name(letter), how)};
+    return Improvement{kind, letter, fmt::format("{} {}", name(letter), how), std::move(hardware), std::move(question)};
+  }
+  bool raises(const HardwareProfile& hardware) const
+  {
+    return grade_row(model_, plan_, hardware, question_, memory_).grade.letter > now_.grade.letter;
   }
 
+  /// Keys alone need no flash attention; values do.
   std::optional<Improvement> cache_type() const
   {
     auto question = question_;
     auto& w = question.workload;
     const bool already = w.cache_type_k != TensorType::f16 || w.cache_type_v != TensorType::f16;
-    if (already || !now_.memory.flash_attn || now_.memory.total().kv_cache.count == 0) return std::nullopt;
-    w.cache_type_k = w.cache_type_v = TensorType::q8_0;
-    return improvement(Kind::cache_type, graded(hardware_, question), "with --cache-type-k q8_0 --cache-type-v q8_0");
+    if (already || now_.memory.total().kv_cache.count == 0) return std::nullopt;
+    w.cache_type_k = TensorType::q8_0;
+    if (auto found = change(Kind::cache_type, hardware_, question, "with --cache-type-k q8_0")) return found;
+    if (!now_.memory.flash_attn) return std::nullopt;
+    w.cache_type_v = TensorType::q8_0;
+    return change(Kind::cache_type, hardware_, question, "with --cache-type-k q8_0 --cache-type-v q8_0");
   }
 
   /// Halves the context until the grade rises.
@@ -70,86 +96,166 @@ class Changes {
       question.workload.n_ctx = n_ctx;
       const auto how =
           n_ctx % 1024 == 0 ? fmt::format("at {}k context", n_ctx / 1024) : fmt::format("at {} tokens of context", n_ctx);
-      if (auto found = improvement(Kind::context, graded(hardware_, question), how)) return found;
+      if (auto found = change(Kind::context, hardware_, question, how)) return found;
     }
     return std::nullopt;
   }
 
   std::optional<Improvement> one_more_card() const
   {
-    const auto largest = std::ranges::max_element(hardware_.gpus, {}, [](const Gpu& g) {
-      return g.type == GpuType::discrete && !g.unified_memory && g.memory_total ? g.memory_total->value : 0.0;
-    });
-    if (largest == hardware_.gpus.end() || largest->type != GpuType::discrete || largest->unified_memory ||
-        !largest->memory_total) {
-      return std::nullopt;
-    }
+    if (!has_cards_) return std::nullopt;
+    const auto largest = std::ranges::max_element(
+        hardware_.gpus, {}, [](const Gpu& g) { return is_card(g) ? g.memory_total->value : 0.0; });
     auto hardware = hardware_;
     hardware.gpus.push_back(*largest);
-    return improvement(Kind::gpu, graded(hardware, question_), fmt::format("with one more {}", largest->name));
+    return change(Kind::gpu, std::move(hardware), question_, fmt::format("with one more {}", largest->name));
   }
 
-  /// The least amount of RAM (of a pool where it is one) that raises the grade, by bisection: more memory never grades worse.
-  std::optional<Improvement> memory() const
+  double memory_of(Part part) const
   {
-    if (now_.grade.limited_by != GradeLimit::memory || !hardware_.memory.total) return std::nullopt;
-    const auto with = [&](std::uint64_t steps) {
-      auto hardware = hardware_;
-      hardware.memory.total = Bytes{steps * k_memory_step};
-      hardware.memory.limit.reset();
-      for (auto& gpu : hardware.gpus) {
-        if (gpu.unified_memory && gpu.memory_total) gpu.memory_total->value = static_cast<double>(steps * k_memory_step);
-      }
-      return graded(hardware, question_);
-    };
-    auto low = hardware_.memory.total->count / k_memory_step, high = k_memory_most / k_memory_step;
-    if (low >= high || with(high) <= now_.grade.letter) return std::nullopt;
+    if (part == Part::host) {
+      const auto total = hardware_.memory.total.value_or(Bytes{});
+      return static_cast<double>(std::min(total, hardware_.memory.limit.value_or(total)).count);
+    }
+    double least = 0;
+    for (const auto& g : hardware_.gpus) {
+      if (is_card(g)) least = least > 0 ? std::min(least, g.memory_total->value) : g.memory_total->value;
+    }
+    return least;
+  }
+
+  /// The machine with at least `memory` bytes of a part and `more` bytes a second.
+  HardwareProfile with(Part part, double memory, double more) const
+  {
+    auto hardware = hardware_;
+    for (auto& gpu : hardware.gpus) {
+      const bool changes = part == Part::cards ? is_card(gpu) : gpu.unified_memory;
+      if (changes && gpu.memory_total) gpu.memory_total->value = std::max(gpu.memory_total->value, memory);
+      if (changes && gpu.bandwidth) gpu.bandwidth->value += more;
+    }
+    if (part == Part::cards) return hardware;
+    auto& host = hardware.memory;
+    if (memory > memory_of(part)) {
+      host.total = Bytes{static_cast<std::uint64_t>(memory)};
+      host.limit.reset();
+    }
+    if (more > 0 && !host.bandwidth) host.bandwidth = assumed(cpu_rates(hardware_).bandwidth, "B/s");
+    if (more > 0) host.bandwidth->value += more;
+    return hardware;
+  }
+
+  /// The least number of steps in (low, high] for which `enough` holds, by bisection; more never makes worse.
+  template <typename Enough>
+  static std::optional<std::uint64_t> least(std::uint64_t low, std::uint64_t high, Enough enough)
+  {
+    if (low >= high || !enough(high)) return std::nullopt;
     while (low + 1 < high) {
       const auto middle = low + (high - low) / 2;
-      (with(middle) > now_.grade.letter ? high : low) = middle;
+      (enough(middle) ? high : low) = middle;
     }
-    return improvement(Kind::memory, with(high), fmt::format("with {} GiB of {}", high, unified() ? "unified memory" : "RAM"));
+    return high;
+  }
+  std::optional<std::uint64_t> least_memory(Part part, double more) const
+  {
+    const auto now = static_cast<std::uint64_t>(memory_of(part) / k_memory_step);
+    return least(now, k_memory_most,
+                 [&](std::uint64_t gib) { return raises(with(part, static_cast<double>(gib) * k_memory_step, more)); });
+  }
+  std::uint64_t bandwidth_most(Part part) const
+  {
+    return part == Part::cards ? k_bandwidth_most : unified_ ? k_unified_most : k_ram_most;
+  }
+  std::optional<std::uint64_t> least_bandwidth(Part part, double memory) const
+  {
+    return least(0, bandwidth_most(part),
+                 [&](std::uint64_t steps) { return raises(with(part, memory, static_cast<double>(steps) * k_bandwidth_step)); });
   }
 
-  /// The least bandwidth of the devices that raises the grade; of the GPUs where they do the work, else of RAM.
-  std::optional<Improvement> bandwidth() const
+  std::vector<Part> parts() const
   {
-    if (now_.grade.limited_by != GradeLimit::speed || !now_.grade.speed) return std::nullopt;
-    const bool of_gpu = !now_.placement.gpus.empty() && now_.placement.mode == Placement::Mode::gpu;
-    const auto with = [&](double more) {
+    std::vector<Part> list;
+    if (memory_of(Part::host) > 0) list.push_back(Part::host);
+    if (has_cards_) list.push_back(Part::cards);
+    return list;
+  }
+  std::string_view host_word() const { return unified_ ? "unified memory" : "RAM"; }
+
+  std::optional<Improvement> more_memory() const
+  {
+    for (const auto part : parts()) {
+      const auto gib = least_memory(part, 0);
+      if (!gib) continue;
+      return change(Kind::memory, with(part, static_cast<double>(*gib) * k_memory_step, 0), question_,
+                    part == Part::cards ? fmt::format("on a card with {} GiB", *gib)
+                                        : fmt::format("with {} GiB of {}", *gib, host_word()));
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Improvement> more_bandwidth() const
+  {
+    for (const auto part : parts()) {
+      const auto steps = least_bandwidth(part, 0);
+      if (!steps) continue;
+      const auto more = static_cast<double>(*steps) * k_bandwidth_step;
+      return change(Kind::bandwidth, with(part, 0, more), question_,
+                    part == Part::cards ? fmt::format("on a card with {:.0f} GB/s more", more / 1e9)
+                    : unified_          ? fmt::format("with {:.0f} GB/s more of unified memory", more / 1e9)
+                                        : fmt::format("with {:.0f} GB/s more from RAM", more / 1e9));
+    }
+    return std::nullopt;
+  }
+
+  /// Where both letters are the same, neither alone raises the grade: the least memory, then the least bandwidth with it.
+  std::optional<Improvement> more_of_both() const
+  {
+    for (const auto part : parts()) {
+      const auto gib = least_memory(part, static_cast<double>(bandwidth_most(part)) * k_bandwidth_step);
+      if (!gib) continue;
+      const auto memory = static_cast<double>(*gib) * k_memory_step;
+      const auto steps = least_bandwidth(part, memory);
+      if (!steps) continue;
+      const auto more = static_cast<double>(*steps) * k_bandwidth_step;
+      return change(Kind::memory_and_bandwidth, with(part, memory, more), question_,
+                    part == Part::cards
+                        ? fmt::format("on a card with {} GiB and {:.0f} GB/s more", *gib, more / 1e9)
+                        : fmt::format("with {} GiB of {} and {:.0f} GB/s more of it", *gib, host_word(), more / 1e9));
+    }
+    return std::nullopt;
+  }
+
+  /// For a machine without a card: the least memory on one.
+  std::optional<Improvement> first_card() const
+  {
+    if (has_cards_) return std::nullopt;
+    const auto with_card = [&](std::uint64_t gib) {
       auto hardware = hardware_;
-      if (!of_gpu) {
-        if (!hardware.memory.bandwidth) return Letter::F;
-        hardware.memory.bandwidth->value += more;
-      }
-      for (auto& gpu : hardware.gpus) {
-        if (of_gpu && gpu.bandwidth) gpu.bandwidth->value += more;
-      }
-      return graded(hardware, question_);
+      Gpu gpu;
+      gpu.name = "graphics card";
+      gpu.vendor = "NVIDIA";
+      gpu.architecture = "Blackwell";
+      gpu.backends = {"cuda", "vulkan"};
+      gpu.from_table = true;
+      gpu.memory_total = assumed(static_cast<double>(gib) * k_memory_step, "B");
+      gpu.bandwidth = assumed(k_card_bandwidth, "B/s");
+      gpu.fp32_tflops = assumed(k_card_fp32_tflops, "TFLOP/s");
+      gpu.fp16_tflops = assumed(k_card_fp16_tflops, "TFLOP/s");
+      hardware.gpus = {std::move(gpu)};
+      return hardware;
     };
-    auto low = 0.0, high = std::floor(k_bandwidth_most / k_bandwidth_step);
-    if (with(high * k_bandwidth_step) <= now_.grade.letter) return std::nullopt;
-    while (low + 1 < high) {
-      const auto middle = std::floor((low + high) / 2);
-      (with(middle * k_bandwidth_step) > now_.grade.letter ? high : low) = middle;
-    }
-    const auto gbs = static_cast<std::uint64_t>(high * k_bandwidth_step / 1e9);
-    return improvement(Kind::bandwidth, with(high * k_bandwidth_step),
-                       !of_gpu     ? fmt::format("with {} GB/s more from RAM", gbs)
-                       : unified() ? fmt::format("with {} GB/s more of unified memory", gbs)
-                                   : fmt::format("on a card with {} GB/s more", gbs));
-  }
-
-  bool unified() const
-  {
-    return std::ranges::any_of(hardware_.gpus, [](const Gpu& g) { return g.unified_memory && g.type != GpuType::cpu; });
+    const auto gib = least(0, k_memory_most, [&](std::uint64_t n) { return raises(with_card(n)); });
+    if (!gib) return std::nullopt;
+    return change(Kind::first_gpu, with_card(*gib), question_,
+                  fmt::format("with a graphics card of {} GiB at {:.0f} GB/s", *gib, k_card_bandwidth / 1e9));
   }
 
   const ModelSpec& model_;
   const TensorPlan plan_;
   const HardwareProfile& hardware_;
   const Question& question_;
+  mutable MemoryCache memory_;  ///< Of `question_`: machines that differ ask for the same estimates.
   const Trial now_;
+  const bool has_cards_, unified_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 #include "describe.hpp"
 #include "renderers.hpp"
@@ -10,7 +11,15 @@ namespace canirun {
 
 namespace {
 
-std::vector<Cell> graded_line(const ModelReport& model, const Style& style)
+constexpr std::uint32_t k_never = std::numeric_limits<std::uint32_t>::max();
+
+/// Why a recommended model is there: its first note. Others have no such column.
+std::string reason_text(const ModelReport& model, bool recommended, const Style& style)
+{
+  return recommended && !model.notes.empty() ? clean(model.notes.front(), !style.unicode) : std::string();
+}
+
+std::vector<Cell> graded_line(const ModelReport& model, bool recommended, const Style& style)
 {
   const auto& row = model.quants[model.best.value_or(0)];
   return {{std::string(name(row.grade.letter)), row.grade.letter},
@@ -20,6 +29,7 @@ std::vector<Cell> graded_line(const ModelReport& model, const Style& style)
           {size_text(row.memory.total())},
           {where_text(row)},
           {speed_text(row)},
+          {reason_text(model, recommended, style)},
           {row.max_ctx && *row.max_ctx > 0 ? context_text(*row.max_ctx) : std::string(style.dash())},
           {speed_range_text(row, style)},
           {std::string(name(row.grade.limited_by))},
@@ -37,6 +47,7 @@ std::vector<Cell> unplanned_line(const ModelReport& model, const Style& style)
           {none},
           {model.notes.empty() ? "not planned" : clean(model.notes.front(), !style.unicode)},
           {none},
+          {""},
           {none},
           {none},
           {none},
@@ -58,22 +69,26 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
                       : "\nNo model matches.\n");
   }
 
+  // An answer to "what should I run?" says why each model is there before it says what a list says.
+  const bool why = options.machine_answer;
+  const auto from = [&](std::uint32_t width_of_answer, std::uint32_t width_of_list) { return why ? width_of_answer : width_of_list; };
   TextTable table({{"", false},
                    {"model", false, true},
                    {"params", true},
                    {"quant", false},
-                   {"memory", true},
-                   {"runs on", false, true},
+                   {"memory", true, false, from(90, 0)},
+                   {"runs on", false, true, from(112, 0)},
                    {"t/s", true},
-                   {"max ctx", true, false, 70},
-                   {"range", true, false, 100},
-                   {"limit", false, false, 100},
-                   {"tasks", false, false, 120},
-                   {"released", false, false, 120}});
+                   {"why", false, true, from(0, k_never)},
+                   {"max ctx", true, false, from(100, 70)},
+                   {"range", true, false, from(130, 100)},
+                   {"limit", false, false, from(140, 100)},
+                   {"tasks", false, false, from(160, 120)},
+                   {"released", false, false, from(150, 120)}});
   const auto shown = options.limit > 0 ? std::min<std::size_t>(options.limit, report.models.size()) : report.models.size();
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& model = report.models[i];
-    table.add(model.quants.empty() ? unplanned_line(model, style) : graded_line(model, style));
+    table.add(model.quants.empty() ? unplanned_line(model, style) : graded_line(model, why, style));
   }
   out += "\n" + table.text(style, width);
   const auto hidden = report.models.size() - shown;

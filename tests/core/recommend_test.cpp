@@ -33,7 +33,7 @@ std::vector<std::string> ids(const std::vector<ModelReport>& models, const Recom
 TEST_CASE("better grades come first, then larger, then newer models", "[recommend]")
 {
   CHECK(ids({model("a", "f1", Letter::A, 70), model("b", "f2", Letter::S, 8), model("c", "f3", Letter::S, 14),
-             model("d", "f4", Letter::S, 8, "2026-01")}) == std::vector<std::string>{"c", "d", "b", "a"});
+             model("d", "f4", Letter::S, 8, "2025-06")}) == std::vector<std::string>{"c", "d", "b", "a"});
 }
 
 TEST_CASE("a family fills no more than its places", "[recommend]")
@@ -53,7 +53,29 @@ TEST_CASE("what does not fit, has no plan or another task is not recommended", "
   options.task = "code";
   CHECK(ids({unplanned, coder, model("chat", "h", Letter::S, 9), model("f", "i", Letter::F, 9)}, options) ==
         std::vector<std::string>{"c"});
-  CHECK(recommend(std::vector{coder}, options).front().reason.starts_with("largest code model with grade S"));
+  CHECK(recommend(std::vector{coder}, options).front().reason.starts_with("largest code with grade S"));
+}
+
+TEST_CASE("what a newer model of its tasks outdates is left out", "[recommend]")
+{
+  const auto old = model("old", "f1", Letter::A, 14, "2024-01"), newer = model("new", "f2", Letter::S, 14, "2025-01");
+  CHECK(ids({old, newer}) == std::vector<std::string>{"new"});
+  CHECK(ids({old, model("recent", "f2", Letter::S, 14, "2024-12")}).size() == 2);   // eleven months
+  CHECK(ids({old, model("small", "f2", Letter::S, 8, "2025-06")}).size() == 2);     // smaller
+  CHECK(ids({old, model("worse", "f2", Letter::B, 20, "2025-06")}).size() == 2);    // grades worse here
+  CHECK(ids({model("undated", "f1", Letter::A, 14, ""), newer}).size() == 2);
+  auto coder = old;
+  coder.tasks = {"code"};
+  CHECK(ids({coder, newer}).size() == 2);  // another task
+}
+
+TEST_CASE("each recommendation says what it adds to those above it", "[recommend]")
+{
+  const std::vector models{model("a", "f1", Letter::S, 9, "2025-01"), model("b", "f1", Letter::S, 8, "2025-02"),
+                           model("c", "f2", Letter::S, 7, "2025-01"), model("d", "f1", Letter::A, 6, "2025-01")};
+  std::vector<std::string> reasons;
+  for (const auto& r : recommend(models, {})) reasons.push_back(r.reason);
+  CHECK(reasons == std::vector<std::string>{"largest with grade S", "newest so far", "f2 as a choice"});
 }
 
 TEST_CASE("the order of the input does not matter", "[recommend]")

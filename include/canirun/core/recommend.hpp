@@ -11,7 +11,7 @@ namespace canirun {
 /// A model worth running on this machine, and why it is there.
 struct Recommendation {
   std::size_t model = 0;  ///< Index into the reports.
-  std::string reason;     ///< "largest chat model with grade S", "newest of its size with grade A".
+  std::string reason;     ///< What it adds to those above it: "largest code with grade S", "newest so far", "phi as a choice".
 };
 
 struct RecommendOptions {

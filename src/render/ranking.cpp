@@ -94,7 +94,7 @@ std::string render_ranking(const Report& report, const RenderOptions& options)
   const auto hidden = report.models.size() - shown;
   if (hidden > 0) out += fmt::format("{} {} more: canirun --all\n", style.ellipsis(), hidden);
   if (!options.quiet && options.machine_answer)
-    out += "\ncanirun MODEL shows every quantisation of one and the command that runs it.\n";
+    out += "\n" + cut("canirun MODEL shows every quantisation of one and the command that runs it.", width, style.ellipsis()) + "\n";
   return out;
 }
 

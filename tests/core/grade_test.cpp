@@ -92,7 +92,7 @@ TEST_CASE("letters, limits and choices are read back as they are printed", "[gra
     CHECK(parse_backend(name(b)) == b);
   }
   CHECK(parse_runtime("Ollama") == Runtime::ollama);
-  CHECK(parse_runtime("vllm") == std::nullopt);
+  CHECK(parse_runtime("tgi") == std::nullopt);
   CHECK(parse_flash_attention("auto") == FlashAttention::automatic);
   CHECK(parse_budget_kind("free") == BudgetKind::free);
   CHECK(name(Placement::Mode::split) == "split");

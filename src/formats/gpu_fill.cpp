@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -137,6 +138,16 @@ std::string display_name(const GpuEntry& entry)
   return entry.vendor.empty() || entry.name.starts_with(entry.vendor) ? entry.name : entry.vendor + " " + entry.name;
 }
 
+/// Gives `gpu` the entry's name, in the notes too. What stands in brackets is assumed and left out.
+void rename(HardwareProfile& profile, Gpu& gpu, const GpuEntry& entry)
+{
+  const auto whole = display_name(entry);
+  const auto before = std::exchange(gpu.name, whole.substr(0, whole.find(" (")));
+  for (auto& note : profile.notes) {
+    if (const auto at = note.text.find(before); at != std::string::npos) note.text.replace(at, before.size(), gpu.name);
+  }
+}
+
 }  // namespace
 
 const GpuEntry* GpuTable::find_pci(std::string_view pci_id, std::optional<Bytes> vram, std::string_view name) const
@@ -208,7 +219,7 @@ void fill_from_table(HardwareProfile& profile, const GpuTable& table)
     // A driver that gives no name leaves "NVIDIA GPU 10de:2684".
     if (by_id && gpu.name.ends_with("GPU " + *gpu.pci_id) &&
         is_only_product(table.entries(), *gpu.pci_id, sized ? vram : std::nullopt, *entry))
-      gpu.name = display_name(*entry).substr(0, display_name(*entry).find(" ("));  // what stands in brackets is assumed
+      rename(profile, gpu, *entry);
     if (const auto gib = by_id && !sized && !gpu.unified_memory ? only_size(table.entries(), *gpu.pci_id) : std::nullopt) {
       auto figure = table_figure(*entry, *gib * 1073741824.0, "B");
       if (gpu.memory_total) figure.alternatives.push_back({gpu.memory_total->value, gpu.memory_total->source});

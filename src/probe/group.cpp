@@ -78,11 +78,15 @@ std::vector<DeviceGroup> group_devices(std::span<const Facts> facts)
   for (const auto source : k_order) {
     for (const auto& f : facts) {
       if (f.source != source) continue;
-      for (const auto& device : f.devices) {
-        if (auto* group = find_group(groups, device)) {
-          group->push_back(&device);
-        } else {
-          groups.push_back({&device});
+      // Those with a place on the bus first: two drivers of one card need not both tell it.
+      for (const bool placed : {true, false}) {
+        for (const auto& device : f.devices) {
+          if (device.pci_address.has_value() != placed) continue;
+          if (auto* group = find_group(groups, device)) {
+            group->push_back(&device);
+          } else {
+            groups.push_back({&device});
+          }
         }
       }
     }

@@ -100,6 +100,11 @@ Gpu merge_device(const DeviceGroup& group, const Machine& machine, const std::st
 {
   Gpu gpu;
   gpu.pci_address = first(group, &DeviceFacts::pci_address, {"pci", "amdgpu", "kfd", "proc-nvidia", "drm", "nvml", "vulkan"});
+  if (!gpu.pci_address) {
+    // A Vulkan driver whose figures are not kept may still be the one that tells the place.
+    const auto placed = std::ranges::find_if(group, [](const DeviceFacts* r) { return r->pci_address.has_value(); });
+    if (placed != group.end()) gpu.pci_address = (*placed)->pci_address;
+  }
   if (!gpu.pci_address)
     gpu.pci_address =
         group.front()->parent && canonical_pci_address(*group.front()->parent) ? group.front()->parent : std::nullopt;

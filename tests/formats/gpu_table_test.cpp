@@ -212,6 +212,15 @@ TEST_CASE("a card that no driver tells of has the name and the only size of its 
   CHECK(completed(sized).name == "AMD Radeon RX 7900 XTX");
 }
 
+TEST_CASE("a note speaks of a card by the name that the table gives it", "[formats][gpus]")
+{
+  HardwareProfile profile;
+  profile.gpus = {on_pci("8086:e20b")};
+  profile.notes = {{"probe", "no driver tells the memory of NVIDIA GPU 8086:e20b: install its driver"}};
+  fill_from_table(profile, builtin());
+  CHECK(profile.notes[0].text == "no driver tells the memory of Intel Arc B580: install its driver");
+}
+
 TEST_CASE("a laptop's chip does not get the desktop card's bandwidth", "[formats][gpus]")
 {
   const auto sleeping = completed(on_pci("10de:28e0"));

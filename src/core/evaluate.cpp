@@ -190,7 +190,7 @@ void Evaluation::State::set_type(FileType type)
 {
   if (!chooser || type_now == type) return;
   chooser->apply(type, {}, plan.tensors);
-  memory.types_changed(plan);
+  memory.types_changed();
   type_now = type;
 }
 

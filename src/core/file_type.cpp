@@ -89,11 +89,18 @@ constexpr auto k_default = std::to_array<FileType>({
     FileType::F16,
 });
 
+/// Index into k_rows by file type.
+constexpr std::array<std::uint8_t, 64> k_index = [] {
+  std::array<std::uint8_t, 64> index{};
+  for (std::size_t i = 0; i < k_rows.size(); ++i) index[static_cast<std::size_t>(k_rows[i].type)] = static_cast<std::uint8_t>(i);
+  return index;
+}();
+
 const Row& row(FileType type)
 {
-  const auto found = std::ranges::find(k_rows, type, &Row::type);
-  assert(found != k_rows.end());
-  return *found;
+  const auto& found = k_rows[k_index[static_cast<std::size_t>(type)]];
+  assert(found.type == type);
+  return found;
 }
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }

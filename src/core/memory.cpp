@@ -17,13 +17,13 @@ GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Wor
   return {flash_attn, compute_bytes(model, plan, workload, flash_attn, devices)};
 }
 
-MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, const Workload& workload,
                                const ScheduleRequest& devices, const GraphBytes& graph)
 {
   const auto shape = resolve(workload, model);
   MemoryEstimate estimate;
   estimate.flash_attn = graph.flash_attn;
-  const auto weights = weight_bytes(model, plan, devices);
+  const auto weights = weight_bytes(plan, devices);
   const auto caches = cache_bytes(model, workload, shape, devices);
   estimate.compute_known = !graph.compute.empty();
 
@@ -43,8 +43,9 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, c
 MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
                                const Placement& placement)
 {
-  const auto devices = schedule_request(model, plan, workload, placement);
-  return assemble_memory(model, plan, workload, devices, graph_bytes(model, plan, workload, devices));
+  const auto devices = schedule_request(model, workload, placement);
+  return assemble_memory(model, plan_weights(model, plan, devices.backend), workload, devices,
+                         graph_bytes(model, plan, workload, devices));
 }
 
 }  // namespace canirun

@@ -21,34 +21,56 @@ std::uint64_t kind_of(TensorType type)
 
 }  // namespace
 
-void MemoryCache::types_changed(const TensorPlan& plan)
+void MemoryCache::types_changed()
 {
-  type_kinds_ = types_ = 0xcbf29ce484222325;  // FNV-1a
+  weights_.fill(std::nullopt);
+  work_.reset();
+  types_.reset();
+}
+
+const PlanWeights& MemoryCache::weights(const TensorPlan& plan, Backend backend)
+{
+  auto& known = weights_[static_cast<std::size_t>(backend)];
+  if (!known) known = plan_weights(model_, plan, backend);
+  return *known;
+}
+
+const PlanWork& MemoryCache::work(const TensorPlan& plan)
+{
+  if (!work_) work_ = plan_work(model_, plan);
+  return *work_;
+}
+
+const MemoryCache::TypeHashes& MemoryCache::types(const TensorPlan& plan)
+{
+  if (types_) return *types_;
+  const auto mix = [](std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };  // FNV-1a
+  TypeHashes hashes{0xcbf29ce484222325, 0xcbf29ce484222325};
   for (const auto& t : plan.tensors) {
     // Input tables stay in RAM whatever the placement: where a GPU takes their operation over, it is their copy that counts.
-    const auto kind = t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : kind_of(t.type);
-    type_kinds_ = (type_kinds_ ^ kind) * 0x100000001b3;
-    types_ = (types_ ^ static_cast<std::uint64_t>(t.type)) * 0x100000001b3;
+    mix(hashes.kinds, t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
+    mix(hashes.types, static_cast<std::uint64_t>(t.type));
   }
+  types_ = hashes;
+  return *types_;
 }
 
 MemoryEstimate MemoryCache::estimate(const TensorPlan& plan, const Workload& workload, const Placement& placement)
 {
-  const auto devices = schedule_request(model_, plan, workload, placement);
-  const bool one_place = placement.gpus.empty() ||
-                         (devices.full_offload &&
-                          std::ranges::count(devices.weight_host, 0) == static_cast<std::ptrdiff_t>(devices.weight_host.size()));
-  Key key{workload.n_ctx,       devices.backend,     devices.n_gpus,
-          devices.layer_device, placement.n_cpu_moe, placement.gpus.empty() ? 0
-                                                     : one_place            ? type_kinds_
-                                                                            : types_};
+  const auto devices = schedule_request(model_, workload, placement);
+  const auto& sums = weights(plan, devices.backend);
+  Key key{workload.n_ctx, devices.backend, devices.n_gpus, devices.layer_device, devices.n_cpu_moe, 0};
+  if (devices.n_gpus > 0) {
+    const bool all_on_gpus = devices.full_offload && devices.n_cpu_moe == 0 && !sums.any_kept;
+    std::get<5>(key) = all_on_gpus ? types(plan).kinds : types(plan).types;
+  }
   auto it = graphs_.find(key);
   if (it == graphs_.end()) it = graphs_.emplace(std::move(key), graph_bytes(model_, plan, workload, devices)).first;
-  return assemble_memory(model_, plan, workload, devices, it->second);
+  return assemble_memory(model_, sums, workload, devices, it->second);
 }
 
 MemoryEstimate MemoryCache::estimate_like(const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                                          const MemoryEstimate& similar) const
+                                          const MemoryEstimate& similar)
 {
   GraphBytes graph{similar.flash_attn, {}};
   if (similar.compute_known) {
@@ -56,7 +78,8 @@ MemoryEstimate MemoryCache::estimate_like(const TensorPlan& plan, const Workload
     graph.compute.resize(placement.gpus.size());
     graph.compute.push_back(similar.host.compute);
   }
-  return assemble_memory(model_, plan, workload, schedule_request(model_, plan, workload, placement), graph);
+  const auto devices = schedule_request(model_, workload, placement);
+  return assemble_memory(model_, weights(plan, devices.backend), workload, devices, graph);
 }
 
 }  // namespace canirun

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
 #include <tuple>
 
 #include "memory_model.hpp"
@@ -20,18 +22,32 @@ class MemoryCache {
 
   /// Weights and caches exactly, compute buffers as `similar` has them: what a search steps with before it asks for the truth.
   MemoryEstimate estimate_like(const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                               const MemoryEstimate& similar) const;
+                               const MemoryEstimate& similar);
+
+  /// What a token reads of the plan's weights.
+  const PlanWork& work(const TensorPlan& plan);
 
   /// To be called when the plan's tensors get other types.
-  void types_changed(const TensorPlan& plan);
+  void types_changed();
 
  private:
-  /// n_ctx, backend, number of GPUs, device of each layer, experts in RAM, types as far as they count: all that the schedule of one plan depends on.
+  /// n_ctx, backend, number of GPUs, device of each layer, experts in RAM, types as far as they count: all that the
+  /// schedule of one plan depends on.
   using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
+  const PlanWeights& weights(const TensorPlan& plan, Backend backend);
+  struct TypeHashes {
+    std::uint64_t kinds = 0;  ///< Of the kind of each tensor's type.
+    std::uint64_t types = 0;  ///< Of the types themselves.
+  };
+  const TypeHashes& types(const TensorPlan& plan);
+
   const ModelSpec& model_;
-  std::uint64_t type_kinds_ = 0;  ///< Hash of the kind of each tensor's type.
-  std::uint64_t types_ = 0;       ///< Hash of the types themselves.
+  // Of the types that the plan has now:
+  std::array<std::optional<PlanWeights>, 5> weights_;  ///< By backend.
+  std::optional<PlanWork> work_;
+  std::optional<TypeHashes> types_;
+
   std::map<Key, GraphBytes> graphs_;
 };
 

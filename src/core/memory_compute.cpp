@@ -3,6 +3,7 @@
 #include "canirun/core/runtime.hpp"
 #include "cache.hpp"
 #include "graph/allocate.hpp"
+#include "graph/backend_rules.hpp"
 #include "memory_model.hpp"
 
 namespace canirun {
@@ -32,6 +33,19 @@ GraphRequest graph_request(const ModelSpec& model, const Workload& w, const RunS
           .embeddings = w.embeddings};
 }
 
+/// Weights that stay in RAM whatever the device of their layer: experts of --cpu-moe, what the GPU cannot use.
+std::vector<std::int8_t> kept_in_ram(const TensorPlan& plan, const ScheduleRequest& devices)
+{
+  std::vector<std::int8_t> in_ram;
+  if (devices.n_gpus == 0) return in_ram;
+  in_ram.reserve(plan.tensors.size());
+  for (const auto& t : plan.tensors) {
+    const bool expert = t.expert && t.layer < devices.n_cpu_moe;
+    in_ram.push_back(expert || !supports_weight(devices.backend, t.type, t.bytes().count));
+  }
+  return in_ram;
+}
+
 bool has_graph(const ModelSpec& model, const TensorPlan& plan) { return !plan.slots.empty() && canirun::has_graph(model); }
 
 }  // namespace
@@ -51,6 +65,7 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   request.small_batch = shape.n_ubatch < 32;
   request.pipeline = false;
   request.tags = true;
+  request.weight_host = kept_in_ram(plan, devices);
   auto& graph = scratch().graph;
   build_graph(model, plan, graph_request(model, workload, shape, true), graph);
   const auto& schedule = scratch().scheduler.assign(graph, request);
@@ -68,6 +83,7 @@ std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan,
   const auto shape = resolve(workload, model);
   auto request = devices;
   request.small_batch = std::min(shape.n_ctx, shape.n_ubatch) < 32;
+  request.weight_host = kept_in_ram(plan, devices);
   auto& graph = scratch().graph;
   build_graph(model, plan, graph_request(model, workload, shape, flash_attn), graph);
   const auto sizes = scratch().allocator.reserve(scratch().scheduler.run(graph, request));

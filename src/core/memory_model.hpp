@@ -9,6 +9,7 @@
 #include "canirun/core/tensor_plan.hpp"
 #include "canirun/core/workload.hpp"
 #include "graph/schedule.hpp"
+#include "plan_sums.hpp"
 
 /// \file
 /// The parts of estimate_memory, one function each (docs/memory-model.md).
@@ -16,11 +17,10 @@
 namespace canirun {
 
 /// Devices as the scheduler numbers them, for a model at a placement: GPUs in order, then the host.
-ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
-                                 const Placement& placement);
+ScheduleRequest schedule_request(const ModelSpec& model, const Workload& workload, const Placement& placement);
 
-/// Bytes of weights on each device. Sources: llama-model.cpp: load_tensors; llama-model-loader.cpp: create_tensor.
-std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, const ScheduleRequest& devices);
+/// Bytes of weights on each device.
+std::vector<Bytes> weight_bytes(const PlanWeights& weights, const ScheduleRequest& devices);
 
 struct CacheBytes {
   Bytes kv, state;
@@ -48,7 +48,7 @@ struct GraphBytes {
 GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
 
 /// The estimate once the graph's part is known: sums over weights and caches only.
-MemoryEstimate assemble_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& weights, const Workload& workload,
                                const ScheduleRequest& devices, const GraphBytes& graph);
 
 /// Backend context and process: in none of llama.cpp's own figures.

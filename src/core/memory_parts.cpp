@@ -9,24 +9,11 @@ namespace {
 
 using namespace literals;
 
-/// Weights that stay in RAM whatever the device of their layer: experts of --cpu-moe, what the GPU cannot use.
-std::vector<std::int8_t> kept_in_ram(const TensorPlan& plan, const Placement& placement)
-{
-  std::vector<std::int8_t> in_ram(plan.tensors.size(), 0);
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    const auto& t = plan.tensors[i];
-    const bool expert = t.expert && placement.experts_on_host(t.layer);
-    in_ram[i] = expert || !supports_weight(placement.backend, t.type, t.bytes().count);
-  }
-  return in_ram;
-}
-
 Bytes padded(std::uint64_t bytes, std::uint64_t alignment) { return align_up({bytes}, alignment); }
 
 }  // namespace
 
-ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
-                                 const Placement& placement)
+ScheduleRequest schedule_request(const ModelSpec& model, const Workload& workload, const Placement& placement)
 {
   const auto n_layer_all = model.n_layer + model.n_layer_nextn;
   ScheduleRequest r;
@@ -43,46 +30,35 @@ ScheduleRequest schedule_request(const ModelSpec& model, const TensorPlan& plan,
     const auto gpu = placement.device_of_layer(il, n_layer_all);
     r.layer_device[il] = static_cast<std::int8_t>(gpu.value_or(r.n_gpus));
   }
-  if (r.n_gpus > 0) r.weight_host = kept_in_ram(plan, placement);
+  r.n_cpu_moe = r.n_gpus > 0 ? placement.n_cpu_moe : 0;
   return r;
 }
 
-std::vector<Bytes> weight_bytes(const ModelSpec& model, const TensorPlan& plan, const ScheduleRequest& devices)
+std::vector<Bytes> weight_bytes(const PlanWeights& weights, const ScheduleRequest& devices)
 {
-  const auto n_layer_all = model.n_layer + model.n_layer_nextn;
   const auto host = devices.n_gpus;
+  const auto n_layer_all = weights.layers.size() - 1;
   std::vector<Bytes> sums(devices.n_gpus + 1);
-  const auto add = [&](const PlannedTensor& t, std::size_t device) {
-    if (device == host) sums[device] += padded(t.bytes().count, t.lazy ? 32 : host_alignment(devices.backend));
-    else sums[device] += padded(t.bytes().count + row_tail(devices.backend, t.type, t.ne[0]), buffer_alignment(devices.backend));
+  const auto add = [&](const LayerWeights& layer, std::size_t device, bool experts_in_ram) {
+    const auto put = [&](const WeightBytes& w, std::size_t on) { sums[on] += on == host ? w.on_host : w.on_gpu; };
+    put(layer.dense, device);
+    put(layer.experts, experts_in_ram ? host : device);
+    sums[host] += layer.kept;
   };
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    const auto& t = plan.tensors[i];
-    if (!t.loaded) continue;
-    const auto in_ram = host > 0 && devices.weight_host[i] != 0;
-    const auto on = [&](std::uint32_t il) {
-      return in_ram ? host : static_cast<std::size_t>(devices.layer_device[std::min(il, n_layer_all)]);
-    };
-    switch (t.place) {
-      case TensorPlace::input: add(t, host); break;
-      case TensorPlace::repeating:
-        if (!t.every_layer) {
-          add(t, on(t.layer));
-          break;
-        }
-        for (std::size_t device = 0; device <= host; ++device) {
-          for (std::uint32_t il = 0; il < n_layer_all; ++il) {
-            const bool has_factors = model.arch != "gemma4" || !model.is_swa(il);  // gemma4.cpp: full-attention layers alone
-            if (!has_factors || devices.layer_device[il] != static_cast<std::int8_t>(device)) continue;
-            add(t, device);
-            break;
-          }
-        }
-        break;
-      case TensorPlace::output: add(t, on(n_layer_all)); break;
-    }
-    if (t.duplicated_output && (on(n_layer_all) != host || devices.embedding_twice)) add(t, on(n_layer_all));
+  sums[host] += weights.input;
+  std::vector<bool> has_layers(host + 1);
+  for (std::size_t il = 0; il <= n_layer_all; ++il) {
+    const auto device = static_cast<std::size_t>(devices.layer_device[il]);
+    add(weights.layers[il], device, il < devices.n_cpu_moe);
+    if (il < n_layer_all && weights.has_factors[il]) has_layers[device] = true;
   }
+  for (std::size_t device = 0; device <= host; ++device) {
+    if (has_layers[device]) sums[device] += device == host ? weights.every_layer.on_host : weights.every_layer.on_gpu;
+  }
+  const auto output = static_cast<std::size_t>(devices.layer_device.back());
+  // One that the backend cannot use stays in RAM, where the embedding itself serves.
+  const bool on_gpu = output != host && weights.tied.kept.count == 0;
+  if (on_gpu || devices.embedding_twice) add(weights.tied, output, false);
   return sums;
 }
 

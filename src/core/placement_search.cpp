@@ -272,7 +272,7 @@ Trial try_placement(const Subject& subject, Placement placement)
   trial.fits = trial.room.share >= 0;
   auto workload = subject.workload;
   if (!trial.memory.flash_attn) workload.flash_attn = FlashAttention::off;
-  trial.speed = estimate_speed(subject.model, subject.plan, workload, placement, *subject.machine.hardware);
+  trial.speed = estimate_speed(subject.model, subject.memory.work(subject.plan), workload, placement, *subject.machine.hardware);
   const auto tps = trial.speed.generation_tps ? std::optional(trial.speed.generation_tps->estimate) : std::nullopt;
   trial.grade = make_grade(trial.room.share, tps, needs_ram(placement), subject.speed_applies());
   trial.placement = std::move(placement);

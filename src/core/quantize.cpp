@@ -213,8 +213,9 @@ TensorType fallback(TensorType type, std::uint64_t n_columns)
 }  // namespace
 
 TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> tensors)
-    : sites_(tensors.size()), grouped_70b_(is_type_70b(model))
+    : site_of_(tensors.size()), grouped_70b_(is_type_70b(model))
 {
+  std::vector<Site> sites(tensors.size());
   struct Visit {
     int layer;
     std::string_view role;
@@ -236,7 +237,9 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
                        .always_f32 = name_is_always_f32(role),
                        .conditions = everywhere};
     }
-    auto& site = sites_[i] = found->second;
+    auto& site = sites[i] = found->second;
+    site.n_columns = t.ne[0];
+    site.integers = t.type == TensorType::i32;
     site.quantizable = site.quantizable && is_matrix(t);
     site.always_f32 = site.always_f32 || !is_matrix(t);
     site.native_expert = native_mxfp4 && role.ends_with("_exps.weight");
@@ -254,22 +257,28 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
       return std::tie(a.layer, a.role) < std::tie(b.layer, b.role);
     });
     for (std::size_t rank = 0; rank < same.size(); ++rank) {
-      auto& site = sites_[same[rank].tensor];
+      auto& site = sites[same[rank].tensor];
       Position at{.rank = static_cast<std::int64_t>(rank), .n_same = static_cast<std::int64_t>(same.size()), .n_layer = n_layer};
       at.layer = layer_by_name ? same[rank].layer : at.rank;
       site.conditions |= position_conditions(site.category, at);
     }
   }
+
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    auto found = std::ranges::find(sites_, sites[i]);
+    if (found == sites_.end()) found = sites_.insert(found, sites[i]);
+    site_of_[i] = static_cast<std::uint32_t>(found - sites_.begin());
+  }
 }
 
-TensorType TypeChooser::quantized_type(const Site& site, FileType type, QuantizeOptions options, std::uint64_t n_columns) const
+TensorType TypeChooser::quantized_type(const Site& site, FileType type, QuantizeOptions options) const
 {
   const bool as_output = site.category == Category::output || (tied_ && site.category == Category::token_embd);
   if (type == FileType::MXFP4_MOE) return site.wide_expert && !as_output ? TensorType::mxfp4 : TensorType::q8_0;
 
   auto conditions = site.conditions;
   if (options.imatrix) conditions |= k_imatrix;
-  if (n_columns % traits(default_tensor_type(type)).block_weights != 0) conditions |= k_odd_width;
+  if (site.n_columns % traits(default_tensor_type(type)).block_weights != 0) conditions |= k_odd_width;
   auto chosen = mixed_type(type, as_output ? Category::output : site.category, conditions);
   if (grouped_70b_ && site.category == Category::attn_v && !is_low_bit_iq(type) &&
       (chosen == TensorType::q3_K || chosen == TensorType::q4_K)) {
@@ -278,36 +287,23 @@ TensorType TypeChooser::quantized_type(const Site& site, FileType type, Quantize
   return chosen;
 }
 
-void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const
+TensorType TypeChooser::type_at(const Site& site, FileType type, QuantizeOptions options) const
 {
   const auto base = default_tensor_type(type);
   const bool quantize = traits(base).quantized;
-  // Tensors of a category repeat from layer to layer, mostly under the same conditions: the last choice of each is remembered.
-  struct Choice {
-    Conditions conditions = 0;
-    bool wide_expert = false;
-    std::uint64_t n_columns = 0;  ///< 0: none yet.
-    TensorType type = TensorType::f32;
-  };
-  std::array<Choice, static_cast<std::size_t>(Category::other) + 1> last;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    auto& t = tensors[i];
-    const auto& site = sites_[i];
-    if (t.type == TensorType::i32) continue;
-    if (quantize && site.quantizable) {
-      auto& known = last[static_cast<std::size_t>(site.category)];
-      if (known.n_columns != t.ne[0] || known.conditions != site.conditions || known.wide_expert != site.wide_expert) {
-        known = {site.conditions, site.wide_expert, t.ne[0], fallback(quantized_type(site, type, options, t.ne[0]), t.ne[0])};
-      }
-      t.type = known.type;
-    } else if (site.always_f32) {
-      t.type = TensorType::f32;
-    } else if (site.native_expert) {
-      t.type = TensorType::mxfp4;
-    } else {
-      t.type = quantize ? TensorType::f16 : base;  // llama-quantize starts from an F16 file
-    }
-  }
+  if (site.integers) return TensorType::i32;
+  if (quantize && site.quantizable) return fallback(quantized_type(site, type, options), site.n_columns);
+  if (site.always_f32) return TensorType::f32;
+  if (site.native_expert) return TensorType::mxfp4;
+  return quantize ? TensorType::f16 : base;  // llama-quantize starts from an F16 file
+}
+
+void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const
+{
+  std::vector<TensorType> types;
+  types.reserve(sites_.size());
+  for (const auto& site : sites_) types.push_back(type_at(site, type, options));
+  for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].type = types[site_of_[i]];
 }
 
 void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, std::vector<PlannedTensor>& tensors)

@@ -29,12 +29,17 @@ class TypeChooser {
     bool always_f32 = false;     ///< Norms, vectors, routers: F32 in every converted file.
     bool native_expert = false;  ///< Published in MXFP4: converted files keep it.
     bool wide_expert = false;    ///< Becomes MXFP4 in an MXFP4_MOE file.
+    bool integers = false;       ///< A table that is never quantised.
     Conditions conditions = 0;
+    std::uint64_t n_columns = 0;
+    friend bool operator==(const Site&, const Site&) = default;
   };
 
-  TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options, std::uint64_t n_columns) const;
+  TensorType type_at(const Site& site, FileType type, QuantizeOptions options) const;
+  TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options) const;
 
-  std::vector<Site> sites_;
+  std::vector<Site> sites_;               ///< Those that differ: tensors repeat from layer to layer.
+  std::vector<std::uint32_t> site_of_;    ///< Of each tensor.
   bool tied_ = true;          ///< No output.weight: the token embedding is quantised as the output.
   bool grouped_70b_ = false;  ///< Llama-2-70B and its like give attn_v more bits.
 };

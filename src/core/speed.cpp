@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "speed_law.hpp"
+#include "plan_sums.hpp"
 
 namespace canirun {
 
@@ -37,6 +37,12 @@ Range rate(double tokens, double seconds, double fast_seconds, double slow_secon
 }  // namespace
 
 SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
+                             const HardwareProfile& hardware)
+{
+  return estimate_speed(model, plan_work(model, plan), workload, placement, hardware);
+}
+
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const Workload& workload, const Placement& placement,
                              const HardwareProfile& hardware)
 {
   SpeedEstimate estimate;

@@ -39,10 +39,6 @@ struct TokenWork {
   double active_weights() const;
 };
 
-/// One entry for each of placement.gpus, then the host. `depth`: tokens in the cache.
-std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
-                                  const Placement& placement, std::uint32_t depth);
-
 /// How a device class differs from the next one in what it reaches of its published figures.
 enum class BandwidthClass : std::uint8_t {
   nvidia,

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "cache.hpp"
-#include "speed_law.hpp"
+#include "plan_sums.hpp"
 
 namespace canirun {
 
@@ -57,25 +57,23 @@ double expert_share(const ModelSpec& model)
   return static_cast<double>(model.moe->n_expert_used) / static_cast<double>(model.moe->n_expert);
 }
 
-void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const TensorPlan& plan, const Placement& placement,
+void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const PlanWork& plan, const Placement& placement,
                  const std::vector<std::size_t>& devices)
 {
-  const auto host = placement.gpus.size();
   const auto share = expert_share(model);
-  for (const auto& t : plan.tensors) {
-    // Of the input tables a token reads one row; a tied table is read whole where the output layer is.
-    if (!t.loaded || (t.place == TensorPlace::input && !t.duplicated_output)) continue;
-    const bool output = t.place != TensorPlace::repeating;
-    auto device = output || t.layer >= devices.size() ? devices.back() : devices[t.layer];
-    if (t.expert && placement.experts_on_host(t.layer)) device = host;
-    auto& w = work[device];
-    const auto bytes = static_cast<double>(t.bytes().count);
-    const auto active = t.expert ? share : 1.0;
-    const auto family = static_cast<std::size_t>(quant_family(t.type));
-    w.bytes[family] += active * bytes;
-    w.weights[family] += active * static_cast<double>(t.n_elements());
-    w.resident_bytes += bytes;
-    if (t.expert) w.expert_weights += active * static_cast<double>(t.n_elements());
+  const auto add = [](TokenWork& to, const WeightWork& w, double active) {
+    for (std::size_t f = 0; f < k_quant_families; ++f) {
+      to.bytes[f] += active * w.bytes[f];
+      to.weights[f] += active * w.weights[f];
+      to.resident_bytes += w.bytes[f];
+    }
+  };
+  for (std::uint32_t il = 0; il < plan.size(); ++il) {
+    auto& own = work[devices[il]];
+    add(own, plan[il].dense, 1);
+    auto& of_experts = placement.experts_on_host(il) ? work.back() : own;
+    add(of_experts, plan[il].experts, share);
+    for (const auto n : plan[il].experts.weights) of_experts.expert_weights += share * n;
   }
 }
 
@@ -127,7 +125,7 @@ bool has_no_dense_width(const ModelSpec& model)
 
 }  // namespace
 
-std::vector<TokenWork> token_work(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const Workload& workload,
                                   const Placement& placement, std::uint32_t depth)
 {
   std::vector<TokenWork> work(placement.gpus.size() + 1);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 
 namespace canirun {
 
@@ -52,32 +51,19 @@ constexpr auto k_types = std::to_array<Row>({
     {TensorType::q2_0, {"q2_0", 64, 18, true}},
 });
 
-constexpr std::size_t k_table_size = 64;
-
-/// Index into k_types by ggml number; -1 for numbers without a type.
-constexpr std::array<std::int8_t, k_table_size> k_index = [] {
-  std::array<std::int8_t, k_table_size> index{};
-  index.fill(-1);
-  for (std::size_t i = 0; i < k_types.size(); ++i) {
-    index[static_cast<std::size_t>(k_types[i].type)] = static_cast<std::int8_t>(i);
-  }
-  return index;
-}();
-
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
-const TensorTypeTraits& traits(TensorType type)
-{
-  const auto number = static_cast<std::size_t>(type);
-  assert(number < k_table_size && k_index[number] >= 0);
-  return k_types[static_cast<std::size_t>(k_index[number])].traits;
-}
+constexpr std::array<TensorTypeTraits, 64> tensor_type_traits = [] {
+  std::array<TensorTypeTraits, 64> by_number{};
+  for (const auto& row : k_types) by_number[static_cast<std::size_t>(row.type)] = row.traits;
+  return by_number;
+}();
 
 std::optional<TensorType> known_tensor_type(std::uint32_t ggml_type)
 {
-  if (ggml_type >= k_table_size || k_index[ggml_type] < 0) return std::nullopt;
+  if (ggml_type >= tensor_type_traits.size() || tensor_type_traits[ggml_type].name.empty()) return std::nullopt;
   return static_cast<TensorType>(ggml_type);
 }
 
@@ -87,12 +73,6 @@ std::optional<TensorType> parse_tensor_type(std::string_view text)
       std::ranges::find_if(k_types, [&](const Row& r) { return std::ranges::equal(r.traits.name, text, {}, lower, lower); });
   if (row == k_types.end()) return std::nullopt;
   return row->type;
-}
-
-Bytes row_size(TensorType type, std::uint64_t n)
-{
-  const auto& t = traits(type);
-  return {n / t.block_weights * t.block_bytes};
 }
 
 bool is_cache_type(TensorType type)

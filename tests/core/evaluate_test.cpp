@@ -243,7 +243,7 @@ TEST_CASE("cached estimates equal fresh ones", "[evaluate]")
   const Workload workload;
   for (const auto type : {FileType::Q4_K_M, FileType::F16, FileType::IQ4_XS}) {
     const auto plan = tensor_plan(model, type);
-    cache.types_changed(plan);
+    cache.types_changed();
     for (const auto& p : {gpu, split, Placement{}}) {
       const auto cached = cache.estimate(plan, workload, p), fresh = estimate_memory(model, plan, workload, p);
       CHECK(cached.total() == fresh.total());

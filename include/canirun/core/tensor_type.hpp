@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cassert>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -58,8 +60,17 @@ struct TensorTypeTraits {
   bool quantized = false;
 };
 
-/// Traits of a type; for a value that no enumerator has, `known_tensor_type` says so first.
-const TensorTypeTraits& traits(TensorType type);
+/// By ggml's number; an empty name where there is no type.
+extern const std::array<TensorTypeTraits, 64> tensor_type_traits;
+
+/// Traits of a type; for a value that no enumerator has, `known_tensor_type` says so first. Inline, with row_size: a listing of the
+/// catalogue asks millions of times.
+inline const TensorTypeTraits& traits(TensorType type)
+{
+  const auto number = static_cast<std::size_t>(type);
+  assert(number < tensor_type_traits.size() && !tensor_type_traits[number].name.empty());
+  return tensor_type_traits[number];
+}
 
 /// The type with this number in a GGUF file, or nothing for a number that this version does not know.
 std::optional<TensorType> known_tensor_type(std::uint32_t ggml_type);
@@ -68,7 +79,11 @@ std::optional<TensorType> known_tensor_type(std::uint32_t ggml_type);
 std::optional<TensorType> parse_tensor_type(std::string_view name);
 
 /// Bytes of one row of `n` weights: n / block_weights · block_bytes (ggml_row_size); `n` is a multiple of the block.
-Bytes row_size(TensorType type, std::uint64_t n);
+inline Bytes row_size(TensorType type, std::uint64_t n)
+{
+  const auto& t = traits(type);
+  return {n / t.block_weights * t.block_bytes};
+}
 
 /// The cache types that llama.cpp accepts for `--cache-type-k/v` (common/arg.cpp: kv_cache_types).
 bool is_cache_type(TensorType type);

@@ -18,7 +18,8 @@ struct ScheduleRequest {
   Backend backend = Backend::cpu;  ///< Of the GPUs.
   std::size_t n_gpus = 0;
   std::vector<std::int8_t> layer_device;  ///< Of each layer, the output layer last.
-  std::vector<std::int8_t> weight_host;   ///< Of each tensor of the plan: 1 = in RAM whatever its layer's device. May be empty.
+  std::uint32_t n_cpu_moe = 0;            ///< Experts of so many layers are in RAM.
+  std::vector<std::int8_t> weight_host;   ///< Of each tensor of the plan: 1 = in RAM whatever its layer's device. Empty = none.
   bool embedding_twice = false;           ///< A tied embedding is two tensors even where both are in RAM.
   bool offload_kqv = true;                ///< Caches live with their layers.
   bool full_offload = false;              ///< Every layer and the output are on GPUs.

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "canirun/core/memory.hpp"
+#include "canirun/core/model.hpp"
+#include "canirun/core/tensor_plan.hpp"
+#include "speed_law.hpp"
+
+/// \file
+/// A plan's weights summed layer by layer: what a placement needs, whichever it is. A search tries dozens of placements of one plan,
+/// and each then walks over layers, not over tensors.
+
+namespace canirun {
+
+/// Bytes of some weights in a buffer of the GPU's backend or of the host's, each with that buffer's padding.
+struct WeightBytes {
+  Bytes on_gpu, on_host;
+};
+
+struct LayerWeights {
+  WeightBytes dense, experts;
+  Bytes kept;  ///< In RAM wherever the layer is: what the backend cannot use.
+};
+
+/// All that is loaded, for one backend. Sources: llama-model.cpp: load_tensors; llama-model-loader.cpp: create_tensor.
+struct PlanWeights {
+  std::vector<LayerWeights> layers;  ///< n_layer + n_layer_nextn of them, then the output layer.
+  Bytes input;                       ///< Tables that stay in RAM.
+  WeightBytes every_layer;           ///< Rope factors: once on each device that has …
+  std::vector<bool> has_factors;     ///< … one of these layers.
+  LayerWeights tied;                 ///< The output layer's copy of a tied embedding.
+  bool any_kept = false;
+};
+PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, Backend backend);
+
+/// What one generated token reads of some weights, and what of them is resident.
+struct WeightWork {
+  std::array<double, k_quant_families> bytes{};    ///< By family.
+  std::array<double, k_quant_families> weights{};  ///< The same as numbers of weights.
+  void add(const PlannedTensor& tensor);
+};
+
+struct LayerWork {
+  WeightWork dense, experts;  ///< Every expert; a token uses a share of them.
+};
+
+/// The layers, then the output layer (with a tied embedding; of other input tables a token reads one row).
+using PlanWork = std::vector<LayerWork>;
+PlanWork plan_work(const ModelSpec& model, const TensorPlan& plan);
+
+/// The work of one token on each of placement.gpus, then on the host. `depth`: tokens in the cache.
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const Workload& workload,
+                                  const Placement& placement, std::uint32_t depth);
+
+/// estimate_speed once the plan's work is known.
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const Workload& workload, const Placement& placement,
+                             const HardwareProfile& hardware);
+
+}  // namespace canirun

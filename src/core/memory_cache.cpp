@@ -1,25 +1,6 @@
 #include "memory_cache.hpp"
 
-#include <algorithm>
-
 namespace canirun {
-
-namespace {
-
-/// Types of one kind are supported alike by every backend that can hold them (backend_rules.cpp: supports).
-std::uint64_t kind_of(TensorType type)
-{
-  switch (type) {
-    case TensorType::q4_0:
-    case TensorType::q4_1:
-    case TensorType::q5_0:
-    case TensorType::q5_1:
-    case TensorType::q8_0: return 1;
-    default: return traits(type).quantized ? 2 : 3 + static_cast<std::uint64_t>(type);
-  }
-}
-
-}  // namespace
 
 void MemoryCache::types_changed()
 {

@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "canirun/core/runtime.hpp"
 #include "cache.hpp"
 #include "graph/allocate.hpp"
 #include "graph/backend_rules.hpp"
+#include "graph/repeats.hpp"
 #include "memory_model.hpp"
 
 namespace canirun {
@@ -46,9 +49,66 @@ std::vector<std::int8_t> kept_in_ram(const TensorPlan& plan, const ScheduleReque
   return in_ram;
 }
 
+/// One number a layer: equal where the graph, the devices and what the devices tell of the weights' types are. Weights in RAM may be
+/// copied to a GPU, where their size counts.
+std::vector<std::uint64_t> layer_kinds(const TensorPlan& plan, const ScheduleRequest& devices)
+{
+  auto kinds = plan.layer_kinds;
+  const auto host = static_cast<std::int8_t>(devices.n_gpus);
+  for (std::size_t il = 0; il < kinds.size() && devices.n_gpus > 0; ++il) {
+    const auto mix = [&](std::uint64_t value) { kinds[il] = (kinds[il] ^ value) * 0x100000001b3; };
+    const auto device = devices.layer_device[il];
+    mix(static_cast<std::uint64_t>(device) + 1);
+    for (auto slot = plan.layer_slots[il]; slot < plan.layer_slots[il + 1]; ++slot) {
+      const auto index = plan.slots[slot];
+      if (index < 0) continue;
+      const auto& t = plan.tensors[static_cast<std::size_t>(index)];
+      const bool in_ram = device == host || devices.weight_host[static_cast<std::size_t>(index)] != 0;
+      mix(in_ram ? 1024 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
+    }
+  }
+  return kinds;
+}
+
 bool has_graph(const ModelSpec& model, const TensorPlan& plan) { return !plan.slots.empty() && canirun::has_graph(model); }
 
+std::vector<Bytes> as_bytes(std::span<const std::uint64_t> sizes)
+{
+  std::vector<Bytes> bytes;
+  for (const auto size : sizes) bytes.push_back({size});
+  return bytes;
+}
+
+/// The compute buffers from a graph without most repetitions of its layers; nothing where that does not tell them.
+std::optional<std::vector<Bytes>> folded_bytes(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of,
+                                               const ScheduleRequest& request)
+{
+  auto& graph = scratch().graph;
+  const auto kinds = layer_kinds(plan, request);
+  for (const std::size_t stride : {1u, 2u}) {
+    const auto folding = fold_layers(kinds, stride);
+    if (!folding) return std::nullopt;
+    graph_of.layers = folding->layers;
+    build_graph(model, plan, graph_of, graph);
+    const auto sizes = scratch().allocator.reserve(scratch().scheduler.run(graph, request), folding->checks, graph.layer_begin);
+    if (sizes) return as_bytes(*sizes);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::uint64_t type_kind(TensorType type)
+{
+  switch (type) {
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+    case TensorType::q8_0: return 1;
+    default: return traits(type).quantized ? 2 : 3 + static_cast<std::uint64_t>(type);
+  }
+}
 
 bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
                              const ScheduleRequest& devices)
@@ -67,7 +127,10 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   request.tags = true;
   request.weight_host = kept_in_ram(plan, devices);
   auto& graph = scratch().graph;
-  build_graph(model, plan, graph_request(model, workload, shape, true), graph);
+  auto graph_of = graph_request(model, workload, shape, true);
+  const auto folding = fold_layers(layer_kinds(plan, request), 1);
+  if (folding) graph_of.layers = folding->layers;
+  build_graph(model, plan, graph_of, graph);
   const auto& schedule = scratch().scheduler.assign(graph, request);
   return std::ranges::all_of(graph.nodes, [&](std::int32_t id) {
     const auto& t = graph.tensors[static_cast<std::size_t>(id)];
@@ -84,12 +147,11 @@ std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan,
   auto request = devices;
   request.small_batch = std::min(shape.n_ctx, shape.n_ubatch) < 32;
   request.weight_host = kept_in_ram(plan, devices);
+  const auto graph_of = graph_request(model, workload, shape, flash_attn);
+  if (const auto sizes = folded_bytes(model, plan, graph_of, request)) return *sizes;
   auto& graph = scratch().graph;
-  build_graph(model, plan, graph_request(model, workload, shape, flash_attn), graph);
-  const auto sizes = scratch().allocator.reserve(scratch().scheduler.run(graph, request));
-  std::vector<Bytes> bytes;
-  for (const auto size : sizes) bytes.push_back({size});
-  return bytes;
+  build_graph(model, plan, graph_of, graph);
+  return as_bytes(scratch().allocator.reserve(scratch().scheduler.run(graph, request)));
 }
 
 }  // namespace canirun

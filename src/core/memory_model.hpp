@@ -40,6 +40,9 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
 std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
                                  const ScheduleRequest& devices);
 
+/// A number for types that every backend which can hold them supports alike (backend_rules.cpp: supports).
+std::uint64_t type_kind(TensorType type);
+
 /// What replaying the graph decides.
 struct GraphBytes {
   bool flash_attn = true;

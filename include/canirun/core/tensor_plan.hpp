@@ -42,6 +42,10 @@ struct TensorPlan {
   /// For each weight that the architecture asks for, in its order: index into `tensors`, or -1 for an optional one that is absent.
   /// Empty where no graph can be built: an architecture without one, or a file that lacks a tensor.
   std::vector<std::int32_t> slots;
+  /// Where each layer's slots begin, then where the last one's end. Empty where the architecture has no plain loop over its layers.
+  std::vector<std::uint32_t> layer_slots;
+  /// Of each layer, a hash of all that its architecture did while it declared: equal ones are equal parts of the graph.
+  std::vector<std::uint64_t> layer_kinds;
 
   Bytes total_bytes() const;       ///< Σ bytes of all tensors, as llama-quantize prints it.
   std::uint64_t n_params() const;  ///< Σ elements.

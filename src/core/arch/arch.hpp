@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "canirun/core/model.hpp"
@@ -23,6 +24,8 @@ struct GraphRequest {
   bool offload_kqv = true;
   bool swa_full = false;
   bool embeddings = false;
+  /// The layers to build, in order; empty = all. Leaving out repetitions keeps what the graph needs (graph/repeats.hpp).
+  std::span<const std::uint32_t> layers = {};
 };
 
 /// The graph of one micro-batch over the full cache, as llama.cpp reserves it (llama_context::sched_reserve).

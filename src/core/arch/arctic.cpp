@@ -11,7 +11,7 @@ void build_arctic(Builder& b)
   const auto pos = b.inp_pos();
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     auto [q, k, v] = b.qkv(cur, il, b.qkv_shape(il));

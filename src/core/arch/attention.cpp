@@ -22,7 +22,11 @@ std::uint64_t Builder::kv_cells(bool swa) const
 
 Ref Builder::cache(CacheKind kind, std::uint32_t il)
 {
-  if (!recording()) return Ref{0};
+  if (!recording()) {
+    note(static_cast<std::uint64_t>(kind));
+    note(il == layer_now_ ? k_global : il);
+    return Ref{0};
+  }
   auto& made = caches_.at(il)[static_cast<std::size_t>(kind)];
   if (made) return made;
   const auto is_v = kind == CacheKind::v;

@@ -32,7 +32,7 @@ void pre_norm_encoder(Builder& b, const AttentionOptions& attn_options, const Fe
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_no_cache();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto a = self_attention(b, b.norm(x, "attn_norm", il), attn, pos, attn_options, il);
     if (il == m.n_layer - 1) {
       a = b.get_rows(a, out_ids);
@@ -72,7 +72,7 @@ void build_bert(Builder& b)
   if (jina_2) ffn = {.act = m.ffn_gated ? Act::geglu : Act::gelu, .gated = false, .fused_gate = m.ffn_gated};
   AttentionOptions options{
       .fused_qkv = m.arch.starts_with("nomic"), .qk_norm_kind = Norm::layer, .rope = rotated, .out_bias = true};
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto a = self_attention(b, x, attn, pos, options, il);
     if (il == m.n_layer - 1) {
       a = b.get_rows(a, out_ids);
@@ -99,7 +99,7 @@ void build_modern_bert(Builder& b)
   b.weight_if(false, "cls.norm", k_global, {m.n_embd});
   const auto attn = b.attn_inp_no_cache();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto a = self_attention(b, norm(x, "attn_norm", il, il > 0), attn, pos, {.fused_qkv = true}, il);
     if (il == m.n_layer - 1) {
       a = b.get_rows(a, out_ids);

@@ -115,6 +115,50 @@ Builder::Builder(const ModelSpec& model, const TensorPlan& plan, const GraphRequ
   graph.nodes.reserve(128 + plan.tensors.size() * 4);
 }
 
+std::uint32_t LayerLoop::Iterator::operator*() const { return b_->layer_of(i_); }
+
+LayerLoop::Iterator& LayerLoop::Iterator::operator++()
+{
+  b_->end_layer();
+  b_->begin_layer(++i_);
+  return *this;
+}
+
+LayerLoop::Iterator LayerLoop::begin() const
+{
+  b_.begin_layer(0);
+  return {b_, 0};
+}
+
+LayerLoop::Iterator LayerLoop::end() const { return {b_, b_.n_visits()}; }
+
+/// Also called past the last layer, where what follows the loop begins.
+void Builder::begin_layer(std::size_t visit)
+{
+  const bool past = visit >= n_visits();
+  if (declared_) {
+    declared_->layer_slots.push_back(static_cast<std::uint32_t>(declared_->slots.size()));
+    if (past) return;
+    const auto il = layer_now_ = layer_of(visit);
+    trace_ = 0xcbf29ce484222325;
+    for (const std::uint64_t fact : {model_.head_k(il), model_.head_v(il), std::uint64_t{model_.n_head(il)},
+                                     std::uint64_t{model_.n_head_kv(il)}, std::uint64_t{model_.n_ff(il)}}) {
+      note(fact);
+    }
+    note((model_.is_swa(il) ? 1u : 0u) | (model_.is_recurrent(il) ? 2u : 0u) | (model_.is_moe(il) ? 4u : 0u) |
+         (il + model_.n_layer_kv_shared >= model_.n_layer ? 8u : 0u));
+    return;
+  }
+  const auto il = past ? model_.n_layer : layer_of(visit);
+  cursor_ = plan_->layer_slots[il];
+  graph_->layer_begin.push_back(static_cast<std::int32_t>(graph_->tensors.size()));
+}
+
+void Builder::end_layer()
+{
+  if (declared_) declared_->layer_kinds.push_back(trace_);
+}
+
 Ref Builder::slot(std::uint32_t il)
 {
   assert(cursor_ < plan_->slots.size() && "recording asks for weights that declaring did not");
@@ -133,6 +177,8 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
                      bool exists, bool required, bool shared)
 {
   if (!declared_) return slot(il);
+  note(std::hash<std::string_view>{}(name) ^ std::hash<std::string_view>{}(suffix));
+  for (const auto n : ne) note(n);
   auto full = full_name(name, suffix, shared ? k_global : il);
   auto& tensors = declared_->tensors;
   auto index = -1;
@@ -169,6 +215,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
     }
   }
   declared_->slots.push_back(index);
+  note(index < 0 ? 1 : 2);
   return index < 0 ? Ref{} : Ref{0};
 }
 

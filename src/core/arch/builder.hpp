@@ -95,6 +95,31 @@ struct RecurrentInput {
   Ref s_copy = {}, s_copy_main = {}, s_copy_extra = {};
 };
 
+class Builder;
+
+/// The layers that an architecture's loop visits: `for (const auto il : b.layers())`. Recording may leave repetitions out.
+class LayerLoop {
+ public:
+  class Iterator {
+   public:
+    Iterator(Builder& b, std::size_t i) : b_(&b), i_(i) {}
+    std::uint32_t operator*() const;
+    Iterator& operator++();
+    bool operator==(const Iterator& other) const { return i_ == other.i_; }
+
+   private:
+    Builder* b_;
+    std::size_t i_;
+  };
+
+  explicit LayerLoop(Builder& b) : b_(b) {}
+  Iterator begin() const;
+  Iterator end() const;
+
+ private:
+  Builder& b_;
+};
+
 class Builder : public GraphOps {
  public:
   Builder(const ModelSpec& model, TensorPlan& plan);                                                   ///< Declaring.
@@ -106,6 +131,8 @@ class Builder : public GraphOps {
   std::uint64_t n_outputs() const { return request_.shape.n_outputs; }
   std::uint64_t n_seqs() const { return request_.shape.n_seq_max; }
   std::uint64_t n_seq_tokens() const { return n_tokens_ / n_seqs(); }
+  /// Layers 0 … n_layer − 1, or those of them that the request asks for. Once in an architecture's function.
+  LayerLoop layers() { return LayerLoop(*this); }
 
   // --- Weights (builder.cpp) ---------------------------------------------------------------------------------------------------
   /// "blk.<il>.<name>.weight" (or "<name>.weight" with k_global), shape ne0 first. Always there. A name that begins with "enc." or
@@ -203,6 +230,14 @@ class Builder : public GraphOps {
   bool complete() const { return complete_; }
 
  private:
+  friend class LayerLoop;
+  std::size_t n_visits() const { return request_.layers.empty() ? model_.n_layer : request_.layers.size(); }
+  std::uint32_t layer_of(std::size_t visit) const
+  {
+    return request_.layers.empty() ? static_cast<std::uint32_t>(visit) : request_.layers[visit];
+  }
+  void begin_layer(std::size_t visit);
+  void end_layer();
   Ref declare(std::string_view name, std::string_view suffix, std::uint32_t il, std::initializer_list<std::uint64_t> ne,
               bool exists, bool required, bool shared);
   Ref slot(std::uint32_t il);
@@ -217,6 +252,7 @@ class Builder : public GraphOps {
   TensorPlan* declared_ = nullptr;
   const TensorPlan* plan_ = nullptr;
   std::size_t cursor_ = 0;
+  std::uint32_t layer_now_ = 0;  ///< While declaring: the layer of the loop.
   Ref token_embd_;
   bool complete_ = true;
   Ref tokens_;

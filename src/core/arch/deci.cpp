@@ -11,7 +11,7 @@ void build_deci(Builder& b)
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = x;
     auto cur = x;
     const auto has_attention = m.n_head(il) > 0;

@@ -80,7 +80,7 @@ void decoder(Builder& b, const Decoder& d)
   const auto pos = b.inp_pos(d.positions);
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < b.model().n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il, d.norm);
     cur = decoder_attention(b, d, inp, pos, cur, il);

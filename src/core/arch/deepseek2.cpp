@@ -13,7 +13,7 @@ void build_latent_decoder(Builder& b, FeedForward feed_forward)
   const auto pos = b.inp_pos();
   const auto inp = m.is_mla() ? b.attn_inp_k() : b.attn_inp_kv();  // files of early 2025 cache full heads
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     const auto x = with_query_heads(b, latent_projections(b, cur, pos, il), il);

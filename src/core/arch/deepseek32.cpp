@@ -51,7 +51,7 @@ void build_sparse_decoder(Builder& b)
   const auto inp = b.attn_inp_k_dsa();
   const auto out_ids = b.inp_out_ids();
   Ref top_k;
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     const auto x = latent_projections(b, cur, pos, il);

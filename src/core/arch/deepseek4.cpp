@@ -338,7 +338,7 @@ void DeepSeek4::build()
   const auto joined = [&](Ref cur, Ref residual, const Mixed& mixed) {
     return b_.custom(Op::dsv4_hc_post, TensorType::f32, {n_embd_, hc_, n_tokens_, 1}, {cur, residual, mixed.post, mixed.comb});
   };
-  for (std::uint32_t il = 0; il < m_.n_layer; ++il) {
+  for (const auto il : b_.layers()) {
     auto mixed = mix_streams(streams, "attn", il);
     auto cur = attention(b_.norm(mixed.cur, "attn_norm", il), il);
     streams = joined(cur, streams, mixed);

@@ -18,7 +18,7 @@ void build_grovemoe(Builder& b)
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto a = self_attention(b, b.norm(x, "attn_norm", il), attn, pos, {.qk_norm = QkNorm::per_head, .out_bias = true}, il);
     if (il == m.n_layer - 1) {
       a = b.get_rows(a, out_ids);
@@ -54,7 +54,7 @@ void build_smallthinker(Builder& b)
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_auto();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     const auto router = b.weight("ffn_gate_inp", il, {m.n_embd, m.moe->n_expert});
     auto logits = b.mul_mat(router, x);
     const bool rope = !m.swa || il % 4 != 0;

@@ -20,7 +20,7 @@ void build_generation(Builder& b, const Generation& g)
   const auto attn = g.embedding ? b.attn_inp_no_cache() : b.attn_inp_auto();
   const auto out_ids = b.inp_out_ids();
 
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(inp, "attn_norm", il);
 
     auto [q, k, v] = b.qkv(cur, il, b.qkv_shape(il));

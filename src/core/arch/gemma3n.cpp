@@ -109,7 +109,7 @@ void build_gemma3n(Builder& b)
   const auto rest = [&](Ref r, std::uint64_t rows) {
     return b.view_3d(r, n_embd, rows, k_altup - 1, n_embd * 4, n_embd * rows * 4, n_embd * rows * 4);
   };
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     const auto w = altup_weights(b, il);
     const auto laurel_l = b.weight("laurel_l", il, {n_embd, k_laurel}), laurel_r = b.weight("laurel_r", il, {k_laurel, n_embd});
     const auto predictions = predicted(b, w, x, il);

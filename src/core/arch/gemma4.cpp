@@ -109,7 +109,7 @@ void build_gemma4(Builder& b)
   const auto attn = b.attn_inp_auto();
   const auto inputs = m.per_layer_embd ? per_layer_inputs(b, x) : Ref{};
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = attention_part(b, attn, pos, b.norm(x, "attn_norm", il), il);
     const auto y = b.add(rms(b, cur, "post_attention_norm", il, n_embd), x);
     x = b.add(rms(b, feed_forward_part(b, y, il), "post_ffw_norm", il, n_embd), y);

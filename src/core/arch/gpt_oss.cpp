@@ -35,7 +35,7 @@ void build_gpt_oss(Builder& b)
   const auto pos = b.inp_pos();
   const auto inp = b.attn_inp_kv_iswa();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(stream, "attn_norm", il);
     auto [q, k, v] = b.qkv(cur, il, b.qkv_shape(il));
     q = b.rope(q, pos);

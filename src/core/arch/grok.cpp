@@ -24,12 +24,11 @@ Ref experts_and_dense(Builder& b, Ref cur, std::uint32_t il)
 /// models/grok.cpp: norms after attention and experts too, capped attention scores (never flash attention), scaled logits.
 void build_grok(Builder& b)
 {
-  const auto& m = b.model();
   auto stream = b.inp_embd(true);
   const auto pos = b.inp_pos();
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     auto [q, k, v] = b.qkv(cur, il, b.qkv_shape(il));

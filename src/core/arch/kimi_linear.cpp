@@ -106,7 +106,7 @@ void build_kimi_linear(Builder& b)
   const auto rs = b.rs_inp();
   const auto attn = m.is_mla() ? b.attn_inp_k() : b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     b.expand(cur);

@@ -13,7 +13,7 @@ void build_lfm2(Builder& b)
   const auto attn = b.attn_inp_auto();
   const auto rs = b.rs_inp();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     const auto n = b.norm(x, "attn_norm", il);
     auto a = m.n_head_kv(il) == 0 ? short_convolution(b, rs, n, il)
                                   : self_attention(b, n, attn, pos, {.qk_norm = QkNorm::per_head}, il);

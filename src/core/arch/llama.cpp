@@ -11,7 +11,7 @@ void llama(Builder& b, bool embed)
   const auto attn = embed ? b.attn_inp_no_cache() : b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
 
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = inp;
     auto cur = b.norm(inp, "attn_norm", il);
 

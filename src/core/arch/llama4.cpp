@@ -32,7 +32,7 @@ void build_llama4(Builder& b)
   const auto temperature = b.inp_attn_scale();
   const auto inp = b.attn_inp_auto();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     const bool rotate = (il + 1) % no_rope_step != 0;
     auto cur = b.norm(stream, "attn_norm", il);

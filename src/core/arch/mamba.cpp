@@ -132,7 +132,7 @@ void build_mamba(Builder& b)
   auto inp = b.inp_embd();
   const auto states = b.rs_inp();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(inp, "attn_norm", il);
     cur = mamba2 ? mamba2_layer(b, states, cur, il) : mamba1_layer(b, states, cur, il, false);
     if (il == m.n_layer - 1) {

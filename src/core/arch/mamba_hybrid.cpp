@@ -13,7 +13,7 @@ void build_falcon_h1(Builder& b)
   const auto states = b.rs_inp();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     const auto w = b.weight("attn_norm", il, {m.n_embd});
     const auto attended = self_attention(b, b.norm(Norm::rms, inp, w, {}, il), attn, pos, {}, il);
     // The norm is computed a second time.
@@ -34,7 +34,7 @@ void build_granite_hybrid(Builder& b)
   const auto states = b.rs_inp();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = inp;
     auto cur = b.norm(inp, "attn_norm", il);
     cur = m.is_recurrent(il) ? mamba2_layer(b, states, cur, il)
@@ -59,7 +59,7 @@ void build_jamba(Builder& b)
   const auto states = b.rs_inp();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(inp, "attn_norm", il);
     cur = m.is_recurrent(il) ? mamba1_layer(b, states, cur, il, true) : self_attention(b, cur, attn, {}, {.rope = false}, il);
     if (il == m.n_layer - 1) {
@@ -101,7 +101,7 @@ void build_nemotron_h(Builder& b)
   const auto states = b.rs_inp();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(inp, "attn_norm", il);
     if (m.is_recurrent(il)) {
       cur = mamba2_layer(b, states, cur, il);

@@ -13,7 +13,7 @@ void build_minicpm3(Builder& b)
   const auto pos = b.inp_pos();
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     // One of the two sets of rope factors is used, by the length of the context; both have the same size.
     const auto factors = b.shared_if(m.rope_freqs, "rope_factors_long", il, {n_factors});
@@ -38,7 +38,7 @@ void build_plm(Builder& b)
   const auto pos = b.inp_pos();
   const auto inp = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     auto cur = b.norm(stream, "attn_norm", il);
     const auto x = with_query_heads(b, latent_projections(b, cur, pos, il), il);

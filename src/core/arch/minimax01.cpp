@@ -63,7 +63,7 @@ void build_minimax_01(Builder& b)
                      .k_decay = b.input(TensorType::f32, 1, n_head, n, n_seqs),
                      .diag_decay = b.input(TensorType::f32, n, n, n_head, n_seqs)};
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = b.norm(x, "attn_norm", il);
     auto a = m.is_recurrent(il) ? lightning_attention(b, in, residual, il) : self_attention(b, residual, attn, pos, {}, il);
     if (il == m.n_layer - 1) {

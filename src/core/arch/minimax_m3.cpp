@@ -198,7 +198,7 @@ void build_minimax_m3(Builder& b)
   const auto attn = b.attn_inp_kv_msa();
   const auto blocks = m.sparse && enabled ? block_inputs(b, attn) : BlockInputs{.attn = attn};
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = stream;
     const std::uint64_t head = m.head_k(il), n_embd = m.n_embd;
     auto cur = b.norm(stream, "attn_norm", il);

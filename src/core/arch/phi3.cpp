@@ -11,7 +11,7 @@ void build_phi3(Builder& b)
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
 
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = inp;
     const auto factors_long = b.shared_if(m.rope_freqs, "rope_factors_long", il, {m.n_rot / 2});
     const auto factors_short = b.shared_if(m.rope_freqs, "rope_factors_short", il, {m.n_rot / 2});

@@ -15,7 +15,7 @@ void build_phimoe(Builder& b)
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_auto();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     // One set of factors is used at a time: the long one above the context that the model was first trained with.
     const auto long_factors = b.shared_if(m.rope_freqs, "rope_factors_long", il, {m.head_dim_k / 2});
     const auto factors = b.shared_if(m.rope_freqs, "rope_factors_short", il, {m.head_dim_k / 2});

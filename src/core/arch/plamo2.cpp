@@ -95,7 +95,7 @@ void build_plamo2(Builder& b)
   const auto states = b.rs_inp();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(x, "attn_norm", il);
     cur = m.is_recurrent(il) ? state_space(b, states, cur, il) : attention(b, attn, pos, cur, il);
     if (il == m.n_layer - 1) {

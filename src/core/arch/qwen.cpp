@@ -13,7 +13,7 @@ void build_qwen(Builder& b, bool qk_norm, FeedForward feed_forward)
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
 
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto residual = inp;
     auto cur = b.norm(inp, "attn_norm", il);
 

@@ -41,7 +41,7 @@ void delta_model(Builder& b, DeltaProjections projections, std::uint64_t positio
   const auto attn = b.attn_inp_kv();
   const auto pos = b.inp_pos(positions);
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     const auto n = b.norm(x, "attn_norm", il);
     b.expand(n);
     const auto a = m.is_recurrent(il) ? gated_delta(b, rs, n, projections, il) : gated_attention(b, n, attn, pos, fused, il);

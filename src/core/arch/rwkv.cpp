@@ -29,7 +29,7 @@ void rwkv_model(Builder& b, const TimeMix& time_mix, const ChannelMix& channel_m
   auto x = layer_norm(b, b.inp_embd(), "token_embd_norm", k_global);
   const auto rs = b.rs_inp();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     x = b.reshape(x, n_embd, n_seq_tokens, n_seqs);
     const auto all = b.state(CacheKind::conv_state, il, 2 * n_embd);
     const auto shift = b.reshape(b.rs(rs, all, 2 * n_embd), n_embd, 2, n_seqs);

@@ -96,7 +96,7 @@ void transformer(Builder& b, const TransformerOptions& o)
   if (o.embd_norm) x = stream_norm(b, x, "token_embd_norm", o, k_global);
   const auto out_ids = b.inp_out_ids();
 
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     Layer l{.x = x};
     l.n = o.pre_norm ? stream_norm(b, x, "attn_norm", o, il) : x;
     auto attn_input = l.n;

@@ -134,6 +134,15 @@ std::uint64_t BlockAllocator::peak() const
   return sum;
 }
 
+void BlockAllocator::append_state(std::vector<std::uint64_t>& state) const
+{
+  for (std::size_t c = 0; c < n_chunks_; ++c) {
+    state.push_back(chunks_[c].peak);
+    state.push_back(chunks_[c].free.size());
+    for (const auto& block : chunks_[c].free) state.insert(state.end(), {block.offset, block.size});
+  }
+}
+
 Backend GraphAllocator::backend_of(std::int8_t device) const
 {
   return static_cast<std::size_t>(device) < schedule_->n_gpus ? schedule_->backend : Backend::cpu;
@@ -185,7 +194,7 @@ void GraphAllocator::release(std::int32_t id)
   own.allocated = false;
 }
 
-std::span<const std::uint64_t> GraphAllocator::reserve(const Schedule& schedule)
+void GraphAllocator::begin(const Schedule& schedule)
 {
   schedule_ = &schedule;
   const auto& tensors = schedule.tensors;
@@ -209,30 +218,96 @@ std::span<const std::uint64_t> GraphAllocator::reserve(const Schedule& schedule)
       if (tensors[static_cast<std::size_t>(src)].is_input) allocate(src, step.device);
     }
   }
+}
 
-  for (const auto& step : schedule.steps) {
-    const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
-    for (const auto src : t.src) {
-      if (src >= 0) allocate(src, step.device);
-    }
-    allocate(step.tensor, step.device);
-    for (const auto src : t.src) {
-      if (src < 0) continue;
-      auto& parent = states_[static_cast<std::size_t>(src)];
-      if (--parent.n_children != 0 || parent.n_views != 0) continue;
-      const auto root = tensors[static_cast<std::size_t>(src)].view_src;
-      if (root >= 0) {
-        auto& viewed = states_[static_cast<std::size_t>(root)];
-        if (--viewed.n_views == 0 && viewed.n_children == 0 && viewed.allocated) release(root);
-      } else if (parent.allocated) {
-        release(src);
-      }
+void GraphAllocator::step(const Step& step)
+{
+  const auto& tensors = schedule_->tensors;
+  const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
+  for (const auto src : t.src) {
+    if (src >= 0) allocate(src, step.device);
+  }
+  allocate(step.tensor, step.device);
+  for (const auto src : t.src) {
+    if (src < 0) continue;
+    auto& parent = states_[static_cast<std::size_t>(src)];
+    if (--parent.n_children != 0 || parent.n_views != 0) continue;
+    const auto root = tensors[static_cast<std::size_t>(src)].view_src;
+    if (root >= 0) {
+      auto& viewed = states_[static_cast<std::size_t>(root)];
+      if (--viewed.n_views == 0 && viewed.n_children == 0 && viewed.allocated) release(root);
+    } else if (parent.allocated) {
+      release(src);
     }
   }
+}
 
+std::span<const std::uint64_t> GraphAllocator::peaks()
+{
   sizes_.clear();
   for (const auto& allocator : allocators_) sizes_.push_back(allocator.peak());
   return sizes_;
+}
+
+std::span<const std::uint64_t> GraphAllocator::reserve(const Schedule& schedule)
+{
+  begin(schedule);
+  for (const auto& s : schedule.steps) step(s);
+  return peaks();
+}
+
+std::vector<std::uint64_t> GraphAllocator::state(std::int32_t run, std::int32_t now) const
+{
+  std::vector<std::uint64_t> all;
+  for (const auto& allocator : allocators_) allocator.append_state(all);
+  const auto append = [&](std::size_t id, std::uint64_t label) {
+    const auto& s = states_[id];
+    if (!s.allocated) return;
+    all.insert(all.end(), {label, static_cast<std::uint64_t>(s.device), s.address.chunk, s.address.offset});
+  };
+  for (auto id = run; id < now; ++id) append(static_cast<std::size_t>(id), static_cast<std::uint64_t>(now - id));
+  for (auto id = schedule_->n_own; id < states_.size(); ++id) append(id, 0);
+  return all;
+}
+
+std::optional<std::span<const std::uint64_t>> GraphAllocator::reserve(const Schedule& schedule,
+                                                                      std::span<const Folding::Check> checks,
+                                                                      std::span<const std::int32_t> layer_begin)
+{
+  begin(schedule);
+  // States are taken before the first operation of a layer.
+  std::size_t check = 0;
+  std::vector<std::uint64_t> before;
+  bool waits_for_second = false;
+  // Copies that a pipeline keeps for good: a repetition that has some of its own adds to the buffer for each of its kind.
+  std::vector<bool> used(schedule.tensors.size() - schedule.n_own);
+  const auto has_own_copy = [&](const Step& s) {
+    bool any = false;
+    for (const auto src : schedule.tensors[static_cast<std::size_t>(s.tensor)].src) {
+      const auto id = static_cast<std::size_t>(src);
+      if (src < 0 || id < schedule.n_own || !schedule.tensors[id].is_output) continue;
+      any |= !used[id - schedule.n_own];
+      used[id - schedule.n_own] = true;
+    }
+    return any;
+  };
+  const auto due = [&] { return layer_begin[waits_for_second ? checks[check].second : checks[check].first]; };
+  for (const auto& s : schedule.steps) {
+    while (check < checks.size() && s.tensor >= due() && static_cast<std::size_t>(s.tensor) < schedule.n_own) {
+      auto now = state(layer_begin[checks[check].run], due());
+      if (!waits_for_second) {
+        before = std::move(now);
+      } else {
+        if (now != before) return std::nullopt;
+        ++check;
+      }
+      waits_for_second = !waits_for_second;
+    }
+    if (has_own_copy(s) && waits_for_second) return std::nullopt;
+    step(s);
+  }
+  if (check < checks.size()) return std::nullopt;
+  return peaks();
 }
 
 }  // namespace canirun

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "canirun/core/placement.hpp"
+#include "graph/repeats.hpp"
 #include "graph/schedule.hpp"
 
 /// \file
@@ -26,6 +28,8 @@ class BlockAllocator {
   std::uint64_t alignment() const { return alignment_; }
   /// Σ over the chunks of the highest address that was ever in use.
   std::uint64_t peak() const;
+  /// Appends all that later allocations depend on.
+  void append_state(std::vector<std::uint64_t>& state) const;
 
  private:
   struct Block {
@@ -46,6 +50,10 @@ class GraphAllocator {
  public:
   /// Bytes of the compute buffer of each GPU, then of the host.
   std::span<const std::uint64_t> reserve(const Schedule& schedule);
+  /// The same of a graph with repetitions left out (repeats.hpp): nothing when a repetition did not leave the state that it found, so
+  /// that more of them might need more. `layer_begin`: of the graph.
+  std::optional<std::span<const std::uint64_t>> reserve(const Schedule& schedule, std::span<const Folding::Check> checks,
+                                                        std::span<const std::int32_t> layer_begin);
 
  private:
   struct State {
@@ -61,6 +69,11 @@ class GraphAllocator {
   bool reuse_source(std::int32_t id);
   void allocate(std::int32_t id, std::int8_t device);
   void release(std::int32_t id);
+  void begin(const Schedule& schedule);
+  void step(const Step& step);
+  std::span<const std::uint64_t> peaks();
+  /// The allocators, and what is alive of the tensors of a run of layers and of copies. `run` and `now` are first tensors of layers.
+  std::vector<std::uint64_t> state(std::int32_t run, std::int32_t now) const;
 
   const Schedule* schedule_ = nullptr;
   std::vector<State> states_;

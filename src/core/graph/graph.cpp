@@ -7,6 +7,7 @@ void Graph::clear()
   tensors.clear();
   nodes.clear();
   leafs.clear();
+  layer_begin.clear();
   visited_.clear();
 }
 

@@ -126,6 +126,7 @@ class Graph {
   std::vector<GraphTensor> tensors;
   std::vector<std::int32_t> nodes;
   std::vector<std::int32_t> leafs;
+  std::vector<std::int32_t> layer_begin;  ///< Of each layer that was built: its first tensor; then the first one after the last.
 
   const GraphTensor& operator[](Ref r) const { return tensors[static_cast<std::size_t>(r.id)]; }
   GraphTensor& operator[](Ref r) { return tensors[static_cast<std::size_t>(r.id)]; }

@@ -34,9 +34,19 @@ const GraphTensor& GraphOps::at(Ref r) const
   return graph_ ? (*graph_)[r] : placeholder;
 }
 
+Ref GraphOps::declared(Op op, const Shape& ne)
+{
+  note(static_cast<std::uint64_t>(op));
+  for (const auto n : ne) note(n);
+  return k_declared;
+}
+
 Ref GraphOps::make(Op op, TensorType type, const Shape& ne, std::initializer_list<Ref> src)
 {
-  if (!graph_) return k_declared;
+  if (!graph_) {
+    for (const auto s : src) note(s ? 1 : 2);
+    return declared(op, ne);
+  }
   const auto nb = contiguous_strides(type, ne);
   const auto shape = ne;  // `ne` may be another tensor's, which moves
   auto& t = graph_->append();
@@ -56,7 +66,7 @@ Ref GraphOps::like(Op op, Ref a, std::initializer_list<Ref> src)
 
 Ref GraphOps::view_of(Op op, Ref a, const Shape& ne, const Shape& nb, std::uint64_t offset)
 {
-  if (!graph_) return k_declared;
+  if (!graph_) return declared(op, ne);
   const auto shape = ne, strides = nb;  // these may be another tensor's, which moves
   auto& t = graph_->append();
   const auto& source = at(a);
@@ -72,7 +82,7 @@ Ref GraphOps::view_of(Op op, Ref a, const Shape& ne, const Shape& nb, std::uint6
 
 Ref GraphOps::alias(Op op, Ref a, std::initializer_list<Ref> src)
 {
-  if (!graph_) return k_declared;
+  if (!graph_) return declared(op, {});
   const auto r = view_of(op, a, at(a).ne, at(a).nb, 0);
   std::size_t i = 0;
   for (const auto s : src) (*graph_)[r].src[i++] = s.id;
@@ -81,7 +91,7 @@ Ref GraphOps::alias(Op op, Ref a, std::initializer_list<Ref> src)
 
 Ref GraphOps::input(TensorType type, std::uint64_t ne0, std::uint64_t ne1, std::uint64_t ne2, std::uint64_t ne3)
 {
-  if (!graph_) return k_declared;
+  if (!graph_) return declared(Op::none, {ne0, ne1, ne2, ne3});
   const auto r = make(Op::none, type, {ne0, ne1, ne2, ne3}, {});
   (*graph_)[r].leaf = Leaf::input;
   (*graph_)[r].is_input = true;
@@ -90,7 +100,7 @@ Ref GraphOps::input(TensorType type, std::uint64_t ne0, std::uint64_t ne1, std::
 
 Ref GraphOps::leaf(Leaf kind, TensorType type, const Shape& ne, std::int32_t layer, std::int32_t weight)
 {
-  if (!graph_) return k_declared;
+  if (!graph_) return declared(Op::none, ne);
   const auto r = make(Op::none, type, ne, {});
   auto& t = (*graph_)[r];
   t.leaf = kind;
@@ -102,16 +112,21 @@ Ref GraphOps::leaf(Leaf kind, TensorType type, const Shape& ne, std::int32_t lay
 void GraphOps::expand(Ref root)
 {
   if (graph_) graph_->build_forward_expand(root);
+  else note(3);
 }
 
 void GraphOps::set_output(Ref r)
 {
   if (graph_) (*graph_)[r].is_output = true;
+  else note(4);
 }
 
 void GraphOps::tag(Ref r, NodeTag tag, std::uint32_t layer)
 {
-  if (!graph_) return;
+  if (!graph_) {
+    note(5 + static_cast<std::uint64_t>(tag));
+    return;
+  }
   (*graph_)[r].tag = tag;
   (*graph_)[r].layer = static_cast<std::int16_t>(layer);
 }
@@ -119,6 +134,7 @@ void GraphOps::tag(Ref r, NodeTag tag, std::uint32_t layer)
 void GraphOps::prec_src_f32(Ref r)
 {
   if (graph_) (*graph_)[r].prec_f32 = true;
+  else note(20);
 }
 
 Ref GraphOps::add(Ref a, Ref b) { return like(Op::add, a, {a, b}); }

@@ -9,8 +9,8 @@
 /// and result shapes are those of ggml.c (ggml_mul_mat → mul_mat), except that `ctx` is implied and numeric parameters that change no
 /// shape (scales, epsilons, rope frequencies) are left out.
 ///
-/// Without a graph (declare mode) every operation does nothing and returns a token Ref, so that one function can both declare the
-/// weights of a model and record its graph.
+/// Without a graph (declare mode) every operation only adds itself to a hash and returns a token Ref, so that one function can both
+/// declare the weights of a model and record its graph.
 
 namespace canirun {
 
@@ -129,7 +129,12 @@ class GraphOps {
  protected:
   Graph* graph_;
 
+  /// Adds to the hash of what was declared.
+  void note(std::uint64_t value) { trace_ = (trace_ ^ value) * 0x100000001b3; }  // FNV-1a
+  std::uint64_t trace_ = 0;
+
  private:
+  Ref declared(Op op, const Shape& ne);
   Ref make(Op op, TensorType type, const Shape& ne, std::initializer_list<Ref> src);
   Ref like(Op op, Ref a, std::initializer_list<Ref> src);
   Ref alias(Op op, Ref a, std::initializer_list<Ref> src);

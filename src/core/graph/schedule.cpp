@@ -178,14 +178,14 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   out_.backend = request.backend;
   out_.n_gpus = request.n_gpus;
   out_.tensors = graph.tensors;
-  n_own_ = graph.tensors.size();
-  out_.home.assign(n_own_, -1);
-  out_.device.assign(n_own_, -1);
+  out_.n_own = graph.tensors.size();
+  out_.home.assign(out_.n_own, -1);
+  out_.device.assign(out_.n_own, -1);
   order_ = graph.nodes;
   place_leafs(graph);
   merge_duplicates(graph);
   if (request.n_gpus == 0) {  // nothing to choose: the host runs all
-    out_.device.assign(n_own_, host());
+    out_.device.assign(out_.n_own, host());
     return out_;
   }
 
@@ -238,7 +238,7 @@ std::int32_t Scheduler::copy_for(std::int32_t id, std::int8_t device, Split& spl
 void Scheduler::split()
 {
   const auto n_devices = request_->n_gpus + 1;
-  copies_.assign(n_own_ * n_devices, -1);
+  copies_.assign(out_.n_own * n_devices, -1);
   graph_inputs_.clear();
   n_splits_ = 0;
   const auto open = [&](std::size_t begin, std::int8_t device) -> Split& {
@@ -274,7 +274,7 @@ void Scheduler::split()
     }
     for (std::size_t j = 0; j < out_.tensors[at(id)].src.size(); ++j) {
       const auto src = out_.tensors[at(id)].src[j];
-      if (src < 0 || at(src) >= n_own_) continue;
+      if (src < 0 || at(src) >= out_.n_own) continue;
       if (request_->pipeline && out_.tensors[at(src)].is_input) {
         auto& own = copies_[at(src) * n_devices + at(out_.device[at(src)])];
         if (own < 0) {
@@ -306,7 +306,7 @@ void Scheduler::lay_out()
   const auto n_devices = request_->n_gpus + 1;
   out_.steps.clear();
   out_.leafs.clear();
-  kept_.reset(n_own_);
+  kept_.reset(out_.n_own);
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
     const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
@@ -358,7 +358,7 @@ void Scheduler::lay_out()
 const Schedule& Scheduler::run(const Graph& graph, const ScheduleRequest& request)
 {
   assign(graph, request);
-  use_count_.assign(n_own_, 0);
+  use_count_.assign(out_.n_own, 0);
   for (const auto id : order_) {
     for (const auto src : out_.tensors[at(id)].src) {
       if (src >= 0) ++use_count_[at(src)];

@@ -44,6 +44,7 @@ struct Schedule {
   Backend backend = Backend::cpu;
   std::size_t n_gpus = 0;
   std::vector<GraphTensor> tensors;
+  std::size_t n_own = 0;            ///< Of `tensors`, those of the graph.
   std::vector<std::int8_t> home;    ///< Device of a tensor with a buffer of its own (weights, caches), else −1.
   std::vector<std::int8_t> device;  ///< Of each tensor.
   std::vector<Step> leafs;
@@ -89,7 +90,6 @@ class Scheduler {
   std::vector<std::int32_t> use_count_;     ///< How often each tensor is a source.
   KeptTensors kept_;
   std::vector<std::int32_t> first_of_;  ///< By weight and device: the leaf that stands for all.
-  std::size_t n_own_ = 0;               ///< Tensors of the graph itself.
 };
 
 }  // namespace canirun

@@ -95,7 +95,7 @@ void build_cogvlm(Builder& b)
   auto x = b.inp_embd();
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_kv();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto cur = b.norm(x, "attn_norm", il);
     const auto wqkv = b.weight("attn_qkv", il, {n_embd, 3 * width}), wo = b.weight("attn_output", il, {width, n_embd});
     (void)b.weight("vis_attn_qkv", il, {n_embd, 3 * width});
@@ -128,7 +128,7 @@ void build_talkie(Builder& b)
   const auto pos = b.inp_pos();
   const auto attn = b.attn_inp_kv();
   const auto out_ids = b.inp_out_ids();
-  for (std::uint32_t il = 0; il < m.n_layer; ++il) {
+  for (const auto il : b.layers()) {
     auto [q, k, v] = b.qkv(unit(x, il), il, b.qkv_shape(il));
     const auto wo = b.weight("attn_output", il, {m.head_k(il) * m.n_head(il), m.n_embd});
     const auto q_norm = b.weight("attn_q_norm", il, {1, m.n_head(il)});

@@ -10,7 +10,7 @@
   });
   jQuery("table.sortable").each(function () {
     var table = jQuery(this).DataTable({
-      paging: false,
+      paging: false, autoWidth: false,
       order: [],
       language: { search: "Filter", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "0 rows", zeroRecords: "No row matches" }
     });

@@ -82,8 +82,9 @@ Result<int> run_probe(const Options& o, const Environment& env)
   if (auto ok = only_table_or_json(o, "probe"); !ok) return tl::unexpected(ok.error());
   if (!o.words.empty())
     return fail(ErrorKind::invalid_argument, fmt::format("probe takes no model; '{}' is one word too many", o.words.front()));
-  const auto hardware = machine_of(o.machine, env);
+  auto hardware = machine_of(o.machine, env);
   if (!hardware) return tl::unexpected(hardware.error());
+  for (auto& gpu : hardware->gpus) gpu.uuid.reset();  // as good as a serial number, and nothing reads it: `doctor` shows it
   const bool to_file = !o.output.empty() && o.output != "-";
   if (o.format == "json" || to_file) return emit(dump(to_json(*hardware)), o);
   const auto style = style_of(o, env);

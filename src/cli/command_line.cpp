@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <charconv>
 #include <fmt/format.h>
 #include <functional>
@@ -28,6 +29,7 @@ constexpr std::array k_commands{
     CommandInfo{Command::plan, "plan", "What hardware a model takes; with --goal, the best settings on this machine"},
     CommandInfo{Command::verify, "verify", "Print estimates of a .gguf file beside what llama.cpp's own programs measure here"},
     CommandInfo{Command::probe, "probe", "Print this machine's hardware profile"},
+    CommandInfo{Command::fleet, "fleet", "Many machines: what their profiles can run, and what to change"},
     CommandInfo{Command::models, "models", "List the catalogue; show ID, validate FILE, import config.json"},
     CommandInfo{Command::gpus, "gpus", "Print the GPU table, or the cards that match NAME"},
     CommandInfo{Command::doctor, "doctor", "Print every raw reading of the hardware"},
@@ -52,9 +54,19 @@ constexpr std::array k_synopses{
 constexpr auto k_what = "What to look at";
 constexpr auto k_how = "How it is run (llama.cpp's flags)";
 constexpr auto k_machine = "On which machine";
+constexpr auto k_fleet = "Many machines (fleet)";
 constexpr auto k_requirements = "Requirements (exit status 1 if one is not met)";
 constexpr auto k_output = "Output";
 constexpr auto k_other = "Other";
+
+/// A fleet has machines of its own: of the options that change a machine only those that make sense for all are left.
+bool fleet_takes(std::string_view group, std::string_view option)
+{
+  if (group == k_machine) return option == "--budget" || option == "--reserve" || option == "--gpu";
+  if (group == k_requirements) return option == "--min-grade";
+  if (group == k_output) return option != "--explain" && option != "--sort" && option != "--plain" && option != "--ids";
+  return true;
+}
 
 /// Which groups a command understands; an option of another group is an error.
 bool takes_group(Command command, std::string_view group, std::string_view option)
@@ -64,6 +76,9 @@ bool takes_group(Command command, std::string_view group, std::string_view optio
   if (option == "--save" || option == "--deadline") return command == Command::verify;
   if (option == "--policy") return command == Command::check;
   if (option == "--emit") return command == Command::grade || command == Command::plan;
+  if (option == "--host") return command == Command::grade || command == Command::probe;
+  if (group == k_fleet) return command == Command::fleet;
+  if (command == Command::fleet) return fleet_takes(group, option);
   if (group == k_other || grading) return true;
   if (command == Command::completion) return option == "--output";
   // On this machine: what would describe another one is refused.
@@ -163,6 +178,23 @@ Result<std::string> parse_target(std::string_view text)
   const auto targets = emit_target_names();
   if (std::ranges::find(targets, text) != targets.end()) return std::string(text);
   return fail(ErrorKind::invalid_argument, fmt::format("no target is called '{}'; choose one of {}", text, fmt::join(targets, ", ")));
+}
+
+Result<Shard> parse_shard(std::string_view text)
+{
+  const auto slash = text.find('/');
+  const auto index = parse_count(text.substr(0, slash), 1);
+  const auto of = slash == std::string_view::npos ? index : parse_count(text.substr(slash + 1), 1);
+  if (slash != std::string_view::npos && index && of && *index <= *of && *of <= 100000) return Shard{*index, *of};
+  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a part of a fleet; write --shard 1/4 for the first of four", text));
+}
+
+/// A host's name as DNS and schedulers write it: it goes into labels, file names and shell commands.
+Result<std::string> parse_host(std::string_view text)
+{
+  const bool plain = std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
+  if (plain && !text.empty() && text.size() <= 253 && text.front() != '-') return std::string(text);
+  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not the name of a host; write letters, digits, '-', '.' and '_', as in --host node-17", text));
 }
 
 std::optional<ColourChoice> parse_colour(std::string_view text)
@@ -296,6 +328,8 @@ void add_machine(CLI::App& app, Options& o)
       [&o](auto b) { o.question.budget = b; }, "Memory that counts: capacity, or what is free now [capacity]", "KIND");
   size(
       "--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
+  value_option<std::string>(
+      app, k_machine, "--host", parse_host, [&m](auto h) { m.host = std::move(h); }, "Name of the machine in its profile [none]", "NAME");
   flag(app, k_machine, "--measure", m.measure, "Measure the bandwidth of RAM and GPUs; later runs use it");
   value_option<bool>(
       app, k_machine, "--probe", parse_probe_depth, [&m](auto deep) { m.deep = deep; },
@@ -304,6 +338,18 @@ void add_machine(CLI::App& app, Options& o)
   value_option<std::uint32_t>(
       app, k_machine, "--probe-timeout", count_from(1), [&m](auto n) { m.probe_timeout = std::chrono::milliseconds(n); },
       "Wait so long for the drivers [2000, deep 10000]", "MS");
+}
+
+void add_fleet(CLI::App& app, Options& o)
+{
+  strings(app, k_fleet, "--model", o.fleet.models, "This model (repeat for several) [the models of the list of a machine]", "MODEL");
+  app.add_option("--compare", o.fleet.compare, "What two versions of a model differ in, and on which machines")
+      ->group(k_fleet)
+      ->type_name("A B")
+      ->expected(2);
+  value_option<Shard>(
+      app, k_fleet, "--shard", parse_shard, [&o](auto s) { o.fleet.shard = s; }, "Evaluate part I of N only, for --merge", "I/N");
+  flag(app, k_fleet, "--merge", o.fleet.merge, "The files are parts that --shard wrote: put them together");
 }
 
 void add_requirements(CLI::App& app, Options& o)
@@ -374,6 +420,7 @@ void add_everything(CLI::App& app, Options& o)
   add_what(app, o);
   add_how(app, o);
   add_machine(app, o);
+  add_fleet(app, o);
   add_requirements(app, o);
   add_output(app, o);
   app.add_flag_callback(
@@ -523,7 +570,7 @@ std::string brief_help()
 
 usage: canirun [MODEL...] [options]       MODEL: a name, a .gguf file, a config.json
        canirun check MODEL... [requirements]       canirun plan MODEL [requirements]
-       canirun probe | models | gpus | doctor
+       canirun fleet PROFILE...    canirun probe | models | gpus | doctor
 
   --all, --task T, --search TEXT    models of the catalogue
   -q, --quant LIST                  quantisations, such as Q4_K_M,Q8_0 or all
@@ -558,7 +605,7 @@ std::string full_help(Command command)
     out = fmt::format("{}.\n\nusage: canirun {} {}\n", found->help, found->name, known ? synopsis->words : "[options]");
     if (known) out += fmt::format("example: {}\n", synopsis->example);
   }
-  for (const auto* group : {k_what, k_how, k_machine, k_requirements, k_output, k_other}) {
+  for (const auto* group : {k_what, k_how, k_machine, k_fleet, k_requirements, k_output, k_other}) {
     std::string lines;
     for (const auto* option : app.get_options()) {
       if (option->get_group() != group) continue;

@@ -21,6 +21,7 @@ Result<int> run_grade(const Options& options, const Environment& env);   ///< Al
 Result<int> run_policy(const Options& options, const Environment& env);  ///< `check --policy`.
 Result<int> run_plan(const Options& options, const Environment& env);
 Result<int> run_probe(const Options& options, const Environment& env);
+Result<int> run_fleet(const Options& options, const Environment& env);
 Result<int> run_models(const Options& options, const Environment& env);
 Result<int> run_gpus(const Options& options, const Environment& env);
 Result<int> run_doctor(const Options& options, const Environment& env);

@@ -28,24 +28,20 @@ double sort_value(const ModelReport& m, std::string_view key)
 
 }  // namespace
 
-std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, const HardwareProfile& hardware,
-                                      const Question& question)
+void on_all_cores(std::size_t n, const std::function<void(std::size_t)>& work_on)
 {
-  std::vector<ModelReport> reports(subjects.size());
   std::atomic<std::size_t> next{0};
   std::atomic_flag failed;
   std::exception_ptr problem;  // the first one: memory may run out on any thread
   const auto work = [&] {
     try {
-      for (std::size_t i; (i = next.fetch_add(1)) < subjects.size();) {
-        reports[i] = evaluate(*subjects[i].spec, subjects[i].facts, hardware, question);
-      }
+      for (std::size_t i; (i = next.fetch_add(1)) < n;) work_on(i);
     } catch (...) {
       if (!failed.test_and_set()) problem = std::current_exception();
-      next = subjects.size();
+      next = n;
     }
   };
-  const auto workers = std::min<std::size_t>({std::max(1u, std::thread::hardware_concurrency()), 8, subjects.size()});
+  const auto workers = std::min<std::size_t>({std::max(1u, std::thread::hardware_concurrency()), 8, n});
   {
     std::vector<std::jthread> threads;
     try {
@@ -56,6 +52,13 @@ std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, c
     work();
   }
   if (problem) std::rethrow_exception(problem);
+}
+
+std::vector<ModelReport> evaluate_all(const std::vector<AskedModel>& subjects, const HardwareProfile& hardware,
+                                      const Question& question)
+{
+  std::vector<ModelReport> reports(subjects.size());
+  on_all_cores(subjects.size(), [&](std::size_t i) { reports[i] = evaluate(*subjects[i].spec, subjects[i].facts, hardware, question); });
   return reports;
 }
 

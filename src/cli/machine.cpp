@@ -122,6 +122,7 @@ Result<HardwareProfile> completed(HardwareProfile profile, const MachineOptions&
     return fail(ErrorKind::invalid_argument,
                 "--vram needs a GPU and there is none; name one with --gpu, as in --gpu \"RTX 4090\"");
   }
+  if (options.host) profile.host.name = options.host;
   if (options.cores) {
     profile.cpu.usable_cores = profile.cpu.physical_cores = options.cores;
     profile.cpu.performance_cores.reset();

@@ -9,6 +9,7 @@
 #include "canirun/core/check.hpp"
 #include "canirun/core/evaluate.hpp"
 #include "canirun/core/plan.hpp"
+#include "canirun/formats/fleet_shard.hpp"
 #include "quants.hpp"
 
 /// \file
@@ -16,7 +17,7 @@
 
 namespace canirun {
 
-enum class Command { grade, check, plan, probe, models, gpus, doctor, completion, verify };
+enum class Command { grade, check, plan, probe, fleet, models, gpus, doctor, completion, verify };
 enum class ColourChoice { automatic, always, never };
 enum class Help { none, brief, full };
 
@@ -30,6 +31,7 @@ struct MachineOptions {
   std::optional<BytesPerSecond> gpu_bandwidth;
   std::optional<BytesPerSecond> ram_bandwidth;
   std::optional<std::uint32_t> cores;
+  std::optional<std::string> host;  ///< The name that goes into the profile; none unless it is given.
   bool measure = false;  ///< Bandwidths are measured, not taken from tables.
   bool deep = false;     ///< Drivers are asked even where no device node of a GPU exists, and given more time.
   bool wake = false;     ///< GPUs that sleep are woken to be asked.
@@ -43,6 +45,14 @@ struct Selection {
   std::string search;
 
   bool any() const { return all || !tasks.empty() || !families.empty() || !search.empty(); }
+};
+
+/// What only `fleet` takes.
+struct FleetOptions {
+  std::vector<std::string> models;
+  std::vector<std::string> compare;  ///< Two models, or none.
+  std::optional<Shard> shard;
+  bool merge = false;  ///< The words are files that --shard wrote.
 };
 
 struct Options {
@@ -59,6 +69,7 @@ struct Options {
   std::string policy;  ///< check: a file with models, requirements and machines.
   std::chrono::milliseconds deadline{300'000};  ///< verify: for each program.
   bool save = false;                            ///< verify: keep what was measured.
+  FleetOptions fleet;
   std::optional<Goal> goal;  ///< plan: search settings of this machine instead of machines.
 
   std::string format = "table";

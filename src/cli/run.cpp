@@ -57,6 +57,7 @@ Result<int> answer(const Options& o, const Environment& env)
     case Command::check: return run_grade(o, env);
     case Command::plan: return run_plan(o, env);
     case Command::probe: return run_probe(o, env);
+    case Command::fleet: return run_fleet(o, env);
     case Command::models: return run_models(o, env);
     case Command::gpus: return run_gpus(o, env);
     case Command::doctor: return run_doctor(o, env);

@@ -1,14 +1,12 @@
 #include <fmt/format.h>
 
+#include "csv_cell.hpp"
 #include "describe.hpp"
 #include "renderers.hpp"
 
 namespace canirun {
 
-namespace {
-
-/// RFC 4180: quoted where needed. A cell that a spreadsheet would run as a formula gets an apostrophe before it.
-std::string cell(std::string text)
+std::string csv_cell(std::string text)
 {
   if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) text.insert(0, "'");
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -19,6 +17,8 @@ std::string cell(std::string text)
   }
   return out + "\"";
 }
+
+namespace {
 
 std::string rate(const std::optional<Range>& range, double Range::*part, int digits)
 {
@@ -33,11 +33,11 @@ constexpr std::string_view k_columns =
 
 void add_rows(std::string& out, const Report& report)
 {
-  const auto machine = report.machine.empty() ? "" : cell(report.machine) + ",";
+  const auto machine = report.machine.empty() ? "" : csv_cell(report.machine) + ",";
   for (const auto& m : report.models) {
-    const auto head = fmt::format("{}{},{},{},{}", machine, cell(m.id), cell(m.name), m.n_params, m.n_ctx);
+    const auto head = fmt::format("{}{},{},{},{}", machine, csv_cell(m.id), csv_cell(m.name), m.n_params, m.n_ctx);
     if (m.quants.empty()) {
-      out += fmt::format("{},,,?{:,>23}{}\r\n", head, "", cell(m.notes.empty() ? "" : m.notes.front()));
+      out += fmt::format("{},,,?{:,>23}{}\r\n", head, "", csv_cell(m.notes.empty() ? "" : m.notes.front()));
       continue;
     }
     for (std::size_t i = 0; i < m.quants.size(); ++i) {
@@ -53,7 +53,7 @@ void add_rows(std::string& out, const Report& report)
       out += fmt::format("{},{},{},{},{},{},{}\r\n", rate(s.generation_tps, &Range::low, 2),
                          rate(s.generation_tps, &Range::estimate, 2), rate(s.generation_tps, &Range::high, 2),
                          rate(s.prompt_tps, &Range::estimate, 1), rate(s.time_to_first_token_s, &Range::estimate, 3),
-                         r.max_ctx ? std::to_string(*r.max_ctx) : "", cell(fmt::format("{}", fmt::join(r.notes, "; "))));
+                         r.max_ctx ? std::to_string(*r.max_ctx) : "", csv_cell(fmt::format("{}", fmt::join(r.notes, "; "))));
     }
   }
 }

@@ -108,24 +108,21 @@ void html_checks(std::string& out, Reports reports)
   out += "</tbody></table></div>\n";
 }
 
-std::string HtmlRenderer::render(Reports reports, const RenderOptions& /*options*/) const
+std::string html_page(std::string_view title, std::string_view lead, std::string_view content)
 {
   std::string out;
-  out.reserve(1 << 20);
-  const auto title = escape_html(title_of(reports));
+  out.reserve(content.size() + (1 << 20));
+  const auto text = escape_html(title);
   out +=
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
       "'unsafe-inline'; img-src data:\">\n"
       "<link rel=\"icon\" href=\"data:,\">\n";
-  out += fmt::format("<title>{}</title>\n<style>\n", title);
+  out += fmt::format("<title>{}</title>\n<style>\n", text);
   out += web_style();
-  out += fmt::format(
-      "</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">Memory is computed tensor by tensor as llama.cpp allocates it. "
-      "Grades go from S (plenty of room, fast) over A, B, C and D to F (does not fit).</p>\n",
-      title);
-  body(out, reports);
+  out += fmt::format("</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", text, escape_html(lead));
+  out += content;
   out += "</main>\n<footer>Made offline by canirun. With jQuery, DataTables and Chart.js (MIT licence).</footer>\n";
   script(out, web_jquery());
   script(out, web_datatables());
@@ -133,6 +130,16 @@ std::string HtmlRenderer::render(Reports reports, const RenderOptions& /*options
   script(out, web_glue());
   out += "</body>\n</html>\n";
   return out;
+}
+
+std::string HtmlRenderer::render(Reports reports, const RenderOptions& /*options*/) const
+{
+  std::string content;
+  body(content, reports);
+  return html_page(title_of(reports),
+                   "Memory is computed tensor by tensor as llama.cpp allocates it. Grades go from S (plenty of room, fast) over A, B, C "
+                   "and D to F (does not fit).",
+                   content);
 }
 
 }  // namespace canirun

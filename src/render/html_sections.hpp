@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "canirun/render/renderer.hpp"
 
@@ -8,6 +9,9 @@
 /// The parts of the page; each appends its markup to `out`.
 
 namespace canirun {
+
+/// A whole page, self-contained: title, a paragraph that leads in (both plain text), content that ends with html_charts.
+std::string html_page(std::string_view title, std::string_view lead, std::string_view content);
 
 void html_machine(std::string& out, const Report& report);
 /// What was required and what was found; nothing where nothing was.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "describe.hpp"
@@ -47,23 +48,51 @@ void model_metric(std::string& out, Reports reports, std::string_view metric, st
   }
 }
 
-void hardware_metrics(std::string& out, Reports reports)
+/// One sample for each GPU that has the figure.
+void gpu_metric(std::string& out, Reports reports, std::string_view metric, std::string_view help, OptionalFigure Gpu::*figure)
 {
-  family(out, "gpu_memory_bytes", "Memory of a GPU.");
+  family(out, metric, help);
   for (const auto& report : reports) {
     const auto& gpus = report.hardware.gpus;
     for (std::size_t i = 0; i < gpus.size(); ++i) {
-      if (!gpus[i].memory_total) continue;
-      out += fmt::format("canirun_gpu_memory_bytes{{{}gpu=\"{}\",name=\"{}\"}} {}\n", machine_label(report), i,
-                         label(gpus[i].name), gpus[i].memory_total->bytes().count);
+      const auto& f = gpus[i].*figure;
+      if (!f) continue;
+      out += fmt::format("canirun_{}{{{}gpu=\"{}\",name=\"{}\"}} {}\n", metric, machine_label(report), i, label(gpus[i].name),
+                         f->bytes().count);
     }
   }
-  family(out, "ram_bytes", "Memory of the machine.");
+}
+
+/// One sample for each machine; `value` returns nothing where there is none.
+template <typename Value>
+void machine_metric(std::string& out, Reports reports, std::string_view metric, std::string_view help, Value value)
+{
+  family(out, metric, help);
   for (const auto& report : reports) {
-    if (!report.hardware.memory.total) continue;
     const auto machine = report.machine.empty() ? "" : fmt::format("{{machine=\"{}\"}}", label(report.machine));
-    out += fmt::format("canirun_ram_bytes{} {}\n", machine, report.hardware.memory.total->count);
+    if (const std::optional<std::uint64_t> sample = value(report.hardware)) out += fmt::format("canirun_{}{} {}\n", metric, machine, *sample);
   }
+}
+
+std::optional<std::uint64_t> count_of(const std::optional<Bytes>& bytes) { return bytes ? std::optional(bytes->count) : std::nullopt; }
+
+void hardware_metrics(std::string& out, Reports reports)
+{
+  family(out, "build_info", "Version of the program that wrote these figures.");
+  out += fmt::format("canirun_build_info{{version=\"{}\"}} 1\n", CANIRUN_VERSION);
+  // Written anew with every probe: that the file is old shows as node_textfile_mtime_seconds.
+  machine_metric(out, reports, "probe_healthy", "1 if the memory of the machine and of each GPU is known.",
+                 [](const HardwareProfile& hw) -> std::optional<std::uint64_t> {
+                   const bool gpus = std::ranges::all_of(hw.gpus, [](const Gpu& g) { return g.memory_total.has_value(); });
+                   return hw.memory.total && gpus ? 1 : 0;
+                 });
+  machine_metric(out, reports, "probe_notes", "Remarks of the probe: drivers that do not answer, figures that were dropped.",
+                 [](const HardwareProfile& hw) { return std::optional<std::uint64_t>(hw.notes.size()); });
+  gpu_metric(out, reports, "gpu_memory_bytes", "Memory of a GPU.", &Gpu::memory_total);
+  gpu_metric(out, reports, "gpu_memory_free_bytes", "Memory of a GPU that is free now.", &Gpu::memory_free);
+  machine_metric(out, reports, "ram_bytes", "Memory of the machine.", [](const HardwareProfile& hw) { return count_of(hw.memory.total); });
+  machine_metric(out, reports, "ram_available_bytes", "Memory of the machine that is available now.",
+                 [](const HardwareProfile& hw) { return count_of(hw.memory.available); });
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ constexpr std::array k_formats{
     Format{"table", render_table},   Format{"json", render_json},         Format{"ndjson", render_ndjson},
     Format{"csv", render_csv},       Format{"markdown", render_markdown}, Format{"junit", render_junit},
     Format{"github", render_github}, Format{"gitlab", render_gitlab},     Format{"prometheus", render_prometheus},
-    Format{"html", render_html},
+    Format{"html", render_html},     Format{"nfd", render_nfd},           Format{"slurm", render_slurm},
 };
 
 class FunctionRenderer final : public Renderer {

@@ -17,6 +17,8 @@ std::string render_junit(Reports reports, const RenderOptions& options);
 std::string render_github(Reports reports, const RenderOptions& options);
 std::string render_gitlab(Reports reports, const RenderOptions& options);
 std::string render_prometheus(Reports reports, const RenderOptions& options);
+std::string render_nfd(Reports reports, const RenderOptions& options);
+std::string render_slurm(Reports reports, const RenderOptions& options);
 
 /// One model in full: machine, a row per quantisation, the best pick and the command that runs it.
 std::string render_model(const Report& report, const ModelReport& model, const RenderOptions& options);

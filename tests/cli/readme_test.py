@@ -12,7 +12,7 @@ import unittest
 
 from program import ENVIRONMENT, MACHINE, PROGRAM, TOP
 
-PAGES = ["README.md", *sorted(glob.glob("docs/*.md", root_dir=TOP))]
+PAGES = ["README.md", *sorted([*glob.glob("docs/*.md", root_dir=TOP), *glob.glob("docs/fleet/*.md", root_dir=TOP)])]
 # The shapes of Llama 3.2 1B, as its config.json states them.
 CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192,
           "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
@@ -40,6 +40,9 @@ class Readme(unittest.TestCase):
         shutil.copytree(os.path.join(TOP, "data"), os.path.join(self.folder, "data"))
         shutil.copy(os.path.join(TOP, "docs", "ci", "policy.json"), self.folder)
         os.symlink(os.path.join(TOP, "docs"), os.path.join(self.folder, "docs"))
+        os.mkdir(os.path.join(self.folder, "profiles"))
+        for name in ("desktop-rtx3060-12g.json", "vm-no-gpu.json"):
+            shutil.copy(os.path.join(os.path.dirname(MACHINE), name), os.path.join(self.folder, "profiles"))
         os.mkdir(os.path.join(self.folder, "bin"))
         os.symlink(PROGRAM, os.path.join(self.folder, "bin", "canirun"))
 
@@ -61,7 +64,7 @@ class Readme(unittest.TestCase):
             for block in re.findall(r"```(?:sh|yaml)\n(.*?)```", text, re.S):
                 commands += re.findall(r"^(?:[ -]*(?:run: )?)(canirun .*)$", block, re.M)
             prose = re.sub(r"```.*?```", "", text, flags=re.S)
-            commands += [c for c in re.findall(r"`(canirun[^`]*)`", prose) if not re.search(PLACEHOLDER, c)]
+            commands += [c for c in re.findall(r"`(canirun(?: [^`]*)?)`", prose) if not re.search(PLACEHOLDER, c)]
         self.assertGreater(len(commands), 30)
         for line in dict.fromkeys(commands):
             with self.subTest(line):

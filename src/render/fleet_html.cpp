@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include "fleet_parts.hpp"
+#include "html_sections.hpp"
+#include "html_text.hpp"
+#include "text.hpp"
+
+/// \file
+/// The fleet as one self-contained page, with the style and scripts of a report's page: classes, models × classes as a heat map, and
+/// the answers. It reads without scripts; they sort and filter.
+
+namespace canirun {
+
+namespace {
+
+// Classes that are columns of the map; all of them are in the JSON and CSV documents.
+constexpr std::size_t k_most_columns = 40;
+
+void classes_section(std::string& out, const Fleet& fleet)
+{
+  out += "<h2>Classes of machines</h2>\n<div class=\"scroll\"><table class=\"sortable\"><caption class=\"hidden\">Classes of machines</caption><thead><tr><th>Class</th>"
+         "<th class=\"number\">Machines</th><th>Hardware</th><th>Hosts</th></tr></thead><tbody>\n";
+  for (std::size_t i = 0; i < fleet.classes.size(); ++i) {
+    const auto& c = fleet.classes[i];
+    out += fmt::format("<tr><td data-order=\"{}\" title=\"{}\">{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"wrap\">{}</td></tr>\n", i, c.id, class_label(i),
+                       c.machines, escape_html(c.name), escape_html(fmt::format("{}", fmt::join(c.hosts, " "))));
+  }
+  out += "</tbody></table></div>\n";
+}
+
+void cell(std::string& out, const FleetCell& c)
+{
+  if (!c.grade) {
+    out += "<td data-order=\"-1\">?</td>";
+    return;
+  }
+  std::string title(mode_text(c));
+  title += fmt::format(", {}", size_text(c.memory));
+  if (c.tokens_per_second) title += fmt::format(", {} t/s", rate_text(*c.tokens_per_second));
+  if (c.users) title += fmt::format(", {} at the same time", *c.users);
+  out += fmt::format("<td class=\"{0}\" data-order=\"{1}\" title=\"{2}\"><b>{0}</b> {3}</td>", name(*c.grade), static_cast<int>(*c.grade), escape_html(title),
+                     c.fits ? escape_html(c.quant) : "");
+}
+
+void models_section(std::string& out, const Fleet& fleet)
+{
+  const auto shown = std::min(k_most_columns, fleet.classes.size());
+  out += "<h2>Models on classes</h2>\n<p class=\"lead\">Grade and best quantisation; point at a cell for memory and speed.</p>\n<div class=\"scroll\"><table "
+         "class=\"sortable heat\"><caption class=\"hidden\">Grade of each model on each class</caption><thead><tr><th>Model</th><th class=\"number\">Machines</th>";
+  for (std::size_t c = 0; c < shown; ++c) out += fmt::format("<th title=\"{}\">{}</th>", escape_html(fleet.classes[c].name), class_label(c));
+  out += "</tr></thead><tbody>\n";
+  for (const auto& m : fleet.models) {
+    out += fmt::format("<tr><th scope=\"row\" title=\"{}\">{}</th><td class=\"number\">{}</td>", escape_html(m.id), escape_html(m.name), machines_that_run(fleet, m));
+    for (std::size_t c = 0; c < shown; ++c) cell(out, m.cells[c]);
+    out += "</tr>\n";
+  }
+  out += "</tbody></table></div>\n";
+  if (shown < fleet.classes.size()) out += fmt::format("<p>{} classes with fewer machines are not shown.</p>\n", fleet.classes.size() - shown);
+}
+
+void comparison_section(std::string& out, const FleetReport& report)
+{
+  const auto& c = *report.comparison;
+  out += fmt::format("<h2>What the versions differ in</h2>\n<div class=\"scroll\"><table><thead><tr><th></th><th>{}</th><th>{}</th></tr></thead><tbody>\n",
+                     escape_html(report.fleet.models[c.a].name), escape_html(report.fleet.models[c.b].name));
+  for (const auto& d : c.differences) out += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>\n", escape_html(d.what), escape_html(d.a), escape_html(d.b));
+  out += "</tbody></table></div>\n";
+}
+
+}  // namespace
+
+std::string render_fleet_html(const FleetReport& report, const RenderOptions&)
+{
+  const auto& fleet = report.fleet;
+  std::string out = "<section class=\"card\" aria-label=\"Answers\"><ul>\n";
+  for (const auto& sentence : answer_sentences(report)) out += fmt::format("<li>{}</li>\n", escape_html(sentence));
+  out += "</ul></section>\n";
+  classes_section(out, fleet);
+  models_section(out, fleet);
+  if (report.comparison) comparison_section(out, report);
+  html_charts(out, {});  // none; the script looks for their data
+  return html_page("What these machines can run",
+                   fmt::format("{} in {} classes, {} models; a class runs a model with grade {} or better.", machines_text(fleet.machines()),
+                               fleet.classes.size(), fleet.models.size(), name(fleet.least)),
+                   out);
+}
+
+}  // namespace canirun

@@ -62,6 +62,16 @@ Result<Facts> AmdgpuSource::read()
     device.memory_dedicated_used = figure("mem_info_vram_used");
     device.memory_shared = figure("mem_info_gtt_total");
     device.memory_shared_used = figure("mem_info_gtt_used");
+    std::optional<Bytes> promised;
+    // amdgpu.gttsize may promise more than the kernel lets any GPU map.
+    if (const auto pages = sys_.number("sys/module/ttm/parameters/pages_limit"); pages && *pages > 0 && *pages < (1ULL << 40U)) {
+      const Bytes limit{*pages * 4096};
+      facts.reading(*address, "ttm.pages_limit", fmt::format("{} pages", *pages));
+      if (device.memory_shared && limit < *device.memory_shared) {
+        promised = device.memory_shared;
+        device.memory_shared = limit;
+      }
+    }
     if (const auto name = sys_.line(base + "/product_name")) device.name = clean_text(*name);
     const bool asleep = sys_.line(base + "/power/runtime_status") == "suspended";
     if (const auto type = asleep ? std::nullopt : type_by_metrics(sys_, base)) {
@@ -69,6 +79,10 @@ Result<Facts> AmdgpuSource::read()
       device.type_evidence = TypeEvidence::driver_flag;
     } else if (device.memory_shared) {
       device.type = type_by_sizes(*device.memory_dedicated, *device.memory_shared, ram(sys_));
+    }
+    if (promised && device.type == GpuType::integrated) {
+      facts.note(fmt::format("the GPU at {} may map {:.1f} GiB of the RAM, not the {:.1f} that amdgpu states: ttm.pages_limit is lower",
+                             *address, to_gib(*device.memory_shared).value, to_gib(*promised).value));
     }
     facts.devices.push_back(std::move(device));
   }

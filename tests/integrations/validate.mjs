@@ -1,12 +1,12 @@
 // Objects of Kubernetes as JSON on stdin: a line for each that the published schemas refuse, exit 1 if there is one.
-// Run with the folder of kubernetes-models (npm) as its argument.
+// usage: validate.mjs FOLDER, where npm installed kubernetes-models in FOLDER
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 
-const require = createRequire(process.argv[2] + "/");
 let status = 0;
 for (const object of JSON.parse(readFileSync(0, "utf8"))) {
-  const { [object.kind]: Model } = require("kubernetes-models/" + object.apiVersion);
+  const schemas = `${process.argv[2]}/node_modules/kubernetes-models/${object.apiVersion}/index.js`;
+  const { [object.kind]: Model } = await import(pathToFileURL(schemas));
   if (!Model) throw new Error("no schema for " + object.apiVersion + " " + object.kind);
   try {
     new Model(object).validate();

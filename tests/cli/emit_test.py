@@ -116,8 +116,13 @@ class Commands(unittest.TestCase):
         self.assertIn("\nollama run llama3.1:8b\n", emit("ollama", "llama-3.1-8b").stdout)
         with tempfile.TemporaryDirectory() as folder:
             write_llama(os.path.join(folder, "m.gguf"))
-            r = emit("ollama", "./m.gguf", cwd=folder)
-            self.assertIn("canirun ./m.gguf --emit modelfile -o Modelfile\nollama create m -f Modelfile\nollama run m\n", r.stdout)
+            r = emit("ollama", "./m.gguf", "--ctx", "1024", cwd=folder)
+            script = "ollama() { echo \"$@\" >> calls; }\n" + r.stdout
+            subprocess.run(["bash", "-c", script], cwd=folder, check=True)
+            with open(os.path.join(folder, "Modelfile"), encoding="utf-8") as f:
+                self.assertEqual(f.read().splitlines()[:2], ["FROM ./m.gguf", "PARAMETER num_ctx 1024"])
+            with open(os.path.join(folder, "calls"), encoding="utf-8") as f:
+                self.assertEqual(f.read(), "create m -f Modelfile\nrun m\n")
 
     def test_a_modelfile_has_parameters_that_ollama_knows(self):
         text = emit("modelfile", "llama-3.1-8b", "-np", "2", "--ctx", "16k", "-ctk", "q8_0", "-ctv", "q8_0").stdout

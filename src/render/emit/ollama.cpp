@@ -4,6 +4,7 @@
 #include "canirun/core/command.hpp"
 #include "describe.hpp"
 #include "emit/emitters.hpp"
+#include "text.hpp"
 
 /// \file
 /// Ollama: parameters of a Modelfile (ollama docs/modelfile.mdx; num_gpu and num_batch are api/types.go, Runner) and the
@@ -42,45 +43,53 @@ std::uint32_t context_of_one(const EmitRequest& request)
   return request.model.n_ctx / std::max(request.report.workload.n_seq_max, 1u);
 }
 
-}  // namespace
-
-Result<std::string> emit_modelfile(const EmitRequest& request)
+/// The instructions of a Modelfile for the row. The parser drops what is not printable and has no escapes (parser/parser.go).
+Result<std::string> modelfile(const EmitRequest& request)
 {
   if (const auto why = cannot(request); !why.empty()) return fail(ErrorKind::invalid_argument, why);
   const auto& row = request.row;
-  // The parser drops what is not printable and has no escapes (parser/parser.go).
   if (std::ranges::any_of(row.file, [](char c) { return (c >= 0 && c < 0x20) || c == 0x7F; })) {
     return fail(ErrorKind::invalid_argument,
                 "a Modelfile cannot name a file with control characters in its name; rename the file");
   }
   const Workload defaults;
   const auto& w = request.report.workload;
-  auto out = describe_run(request);
-  out += fmt::format("# ollama create {} -f Modelfile && ollama run {}\n", safe_name(request.model), safe_name(request.model));
-  out += server_settings(request, false);
-  out += fmt::format("FROM {}\nPARAMETER num_ctx {}\nPARAMETER num_gpu {}\n", explicit_path(row.file), context_of_one(request),
-                     row.placement.gpus.empty() ? 0 : row.placement.n_gpu_layers);
+  auto out = fmt::format("FROM {}\nPARAMETER num_ctx {}\nPARAMETER num_gpu {}\n", explicit_path(row.file),
+                         context_of_one(request), row.placement.gpus.empty() ? 0 : row.placement.n_gpu_layers);
   // Ollama's batch is the micro-batch of llama.cpp and 512 as well.
   if (w.n_ubatch != defaults.n_ubatch) out += fmt::format("PARAMETER num_batch {}\n", w.n_ubatch);
   return out;
+}
+
+/// `ollama run` talks with a model; one that makes vectors is only fetched or made.
+std::string_view verb(const ModelReport& model) { return model.kind == ModelKind::embedding ? "pull" : "run"; }
+
+}  // namespace
+
+Result<std::string> emit_modelfile(const EmitRequest& request)
+{
+  const auto lines = modelfile(request);
+  if (!lines) return tl::unexpected(lines.error());
+  const auto name = safe_name(request.model);
+  return describe_run(request) + fmt::format("# ollama create {} -f Modelfile && ollama run {}\n", name, name) +
+         server_settings(request, false) + *lines;
 }
 
 Result<std::string> emit_ollama(const EmitRequest& request)
 {
   const auto& model = request.model;
   if (is_own_file(request) || model.ollama.empty()) {
-    if (const auto why = cannot(request); !why.empty()) return fail(ErrorKind::invalid_argument, why);
-    // A name with a line break would end the comment that carries it; the file is named by the Modelfile.
-    const std::vector<std::string> make{
-        "canirun", is_own_file(request) ? request.row.file : model.id, "--emit", "modelfile", "-o", "Modelfile"};
+    const auto lines = modelfile(request);
+    if (!lines) return tl::unexpected(lines.error());
     const auto name = safe_name(model);
-    return describe_run(request) + server_settings(request, false) + shell_line(make) + "\n" +
-           fmt::format("ollama create {} -f Modelfile\nollama run {}\n", name, name);
+    return describe_run(request) + server_settings(request, false) + "cat > Modelfile <<'END'\n" + *lines +
+           fmt::format("END\nollama create {} -f Modelfile\n", name) +
+           (model.kind == ModelKind::embedding ? "" : fmt::format("ollama run {}\n", name));
   }
   if (request.row.placement.n_cpu_moe > 0) return fail(ErrorKind::invalid_argument, cannot(request));
-  const std::vector<std::string> run{"ollama", model.kind == ModelKind::embedding ? "pull" : "run", model.ollama};
+  const std::vector<std::string> run{"ollama", std::string(verb(model)), model.ollama};
   return fmt::format("# {} in Ollama's library has a quantisation of its own; for exactly {} use --emit modelfile\n",
-                     model.ollama, quant_text(request.row)) +
+                     clean(model.ollama), quant_text(request.row)) +
          server_settings(request, true) + shell_line(run) + "\n";
 }
 

@@ -51,6 +51,9 @@ constexpr std::array k_synopses{
     Synopsis{"completion", "bash|zsh|fish [-o FILE]", "source <(canirun completion bash)"},
 };
 
+constexpr std::uint32_t k_max_ubatch = 1U << 16U;  // more than any backend computes at once; keeps sizes of buffers below 2^62
+constexpr std::uint32_t k_max_sequences = 256;     // llama-cparams.h: LLAMA_MAX_SEQ
+
 constexpr auto k_what = "What to look at";
 constexpr auto k_how = "How it is run (llama.cpp's flags)";
 constexpr auto k_machine = "On which machine";
@@ -120,9 +123,9 @@ std::function<Result<T>(std::string_view)> one_of(std::optional<T> (*parse)(std:
   };
 }
 
-std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t least)
+std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t least, std::uint32_t most = 1U << 20U)
 {
-  return [=](std::string_view text) { return parse_count(text, least); };
+  return [=](std::string_view text) { return parse_count(text, least, most); };
 }
 
 Result<std::int32_t> parse_layers(std::string_view text)
@@ -255,10 +258,12 @@ void add_how(CLI::App& app, Options& o)
       "Tokens in the cache for the speed estimate [half of the context]", "N");
   count(
       "-b,--batch,--batch-size", 1, [&w](auto n) { w.n_batch = n; }, "Logical batch [2048]");
-  count(
-      "--ubatch,--ubatch-size", 1, [&w](auto n) { w.n_ubatch = n; }, "Physical batch (-ub) [512]");
-  count(
-      "--parallel", 1, [&w](auto n) { w.n_seq_max = n; }, "Sequences at the same time (-np) [1]");
+  value_option<std::uint32_t>(
+      app, k_how, "--ubatch,--ubatch-size", count_from(1, k_max_ubatch), [&w](auto n) { w.n_ubatch = n; },
+      "Physical batch (-ub) [512]", "N");
+  value_option<std::uint32_t>(
+      app, k_how, "--parallel", count_from(1, k_max_sequences), [&w](auto n) { w.n_seq_max = n; },
+      "Sequences at the same time (-np) [1]", "N");
   flag(app, k_how, "--kv-unified", w.kv_unified, "One cache for all sequences");
   value_option<TensorType>(
       app, k_how, "--cache-type-k", cache_type, [&w](auto t) { w.cache_type_k = t; }, "Type of K in the cache (-ctk) [f16]",

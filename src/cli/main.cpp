@@ -1,9 +1,9 @@
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
-#include <string>
+#include <span>
 #include <string_view>
 #include <unistd.h>
-#include <vector>
 
 #include "canirun/probe/probe.hpp"
 #include "run.hpp"
@@ -25,10 +25,12 @@ void reserve_standard_streams()
 int main(int argc, char** argv)
 {
   reserve_standard_streams();
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is seen by write()
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  // A reader that goes away and a file that may not grow are seen by write().
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const std::span<char* const> words(argv + 1, argv + std::max(argc, 1));  // a caller may give no name at all
   constexpr std::string_view k_child = "--probe-child=";
-  if (arguments.size() == 1 && arguments[0].starts_with(k_child))
-    return canirun::run_probe_child(arguments[0].substr(k_child.size()));
-  return canirun::run(arguments);
+  if (words.size() == 1 && std::string_view(words[0]).starts_with(k_child))
+    return canirun::run_probe_child(std::string_view(words[0]).substr(k_child.size()));
+  return canirun::run(words);
 }

@@ -67,19 +67,41 @@ Result<int> answer(const Options& o, const Environment& env)
   return k_wrong_question;
 }
 
-int run(std::span<const std::string> arguments)
+namespace {
+
+/// What is said when there is no memory left to say anything else with.
+int out_of_memory(ErrorDocument document)
 {
-  const auto document = error_document(arguments);
+  constexpr std::string_view k_message = "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less";
+  for (const auto part : {std::string_view("canirun: "), k_message, std::string_view("\n")}) write_message(part);
+  if (document == ErrorDocument::none) return k_cannot;
+  for (const auto part : {std::string_view(R"({"schema": "canirun.error/1", "error": {"kind": "unavailable", "message": ")"), k_message,
+                          std::string_view("\"}}\n")}) {
+    if (!write_output(part, {})) break;
+  }
+  return k_cannot;
+}
+
+int answer_or_explain(std::span<const std::string> arguments, ErrorDocument document)
+{
+  auto options = parse_command_line(arguments);
+  const auto status = options ? answer(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
+  if (status) return *status;
+  const auto& error = status.error();
+  return report_error(name(error.kind), error.message, document, error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
+}
+
+}  // namespace
+
+int run(std::span<char* const> words)
+{
+  auto document = ErrorDocument::none;
   try {
-    auto options = parse_command_line(arguments);
-    const auto status = options ? answer(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
-    if (status) return *status;
-    const auto& error = status.error();
-    return report_error(name(error.kind), error.message, document,
-                        error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
+    const std::vector<std::string> arguments(words.begin(), words.end());
+    document = error_document(arguments);
+    return answer_or_explain(arguments, document);
   } catch (const std::bad_alloc&) {
-    return report_error("unavailable", "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less", document,
-                        k_cannot);
+    return out_of_memory(document);
   } catch (const std::exception& e) {
     return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), document,
                         k_cannot);

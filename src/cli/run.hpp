@@ -1,7 +1,6 @@
 #pragma once
 
 #include <span>
-#include <string>
 
 #include "environment.hpp"
 #include "options.hpp"
@@ -15,6 +14,6 @@ namespace canirun {
 Result<int> answer(const Options& options, const Environment& env);
 
 /// Parses, answers, and says what went wrong as one sentence on stderr (with --json as an object on stdout too). Never throws.
-int run(std::span<const std::string> arguments);
+int run(std::span<char* const> words);
 
 }  // namespace canirun

@@ -93,12 +93,12 @@ Result<BytesPerSecond> parse_bandwidth(std::string_view text)
   return BytesPerSecond{q->number * *factor};
 }
 
-Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t least)
+Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t least, std::uint32_t most)
 {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least) {
-    return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a whole number of at least {}", text, least));
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a whole number from {} to {}", text, least, most));
   }
   return value;
 }

@@ -62,7 +62,7 @@ std::vector<std::string_view> names_within(std::span<const GpuEntry> entries, co
   for (const auto& entry : entries) {
     const auto name = parse_gpu_name(entry.name);
     if (name.base.size() < longest || std::ranges::none_of(name.base, is_digit)) continue;
-    if (std::ranges::search(wanted.words, name.words).empty()) continue;
+    if (std::search(wanted.words.begin(), wanted.words.end(), name.words.begin(), name.words.end()) == wanted.words.end()) continue;
     if (name.base.size() > longest) names.clear();
     longest = name.base.size();
     names.push_back(entry.name);
@@ -94,8 +94,8 @@ bool ends_with_words(const GpuName& name, const GpuName& wanted)
 {
   if (name.base.size() <= wanted.base.size() || !name.base.ends_with(wanted.base)) return false;
   auto left = name.base.size();
-  for (const auto& word : std::views::reverse(name.words)) {
-    left -= word.size();
+  for (auto word = name.words.rbegin(); word != name.words.rend(); ++word) {
+    left -= word->size();
     if (name.base.size() - left >= wanted.base.size()) break;
   }
   return name.base.size() - left == wanted.base.size();

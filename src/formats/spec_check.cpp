@@ -1,6 +1,7 @@
 #include "spec_check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -13,7 +14,16 @@ namespace {
 // Bounds far above every published model and low enough that no product of them overflows 64 bits.
 constexpr std::uint32_t k_max_width = 1U << 20;
 constexpr std::uint32_t k_max_vocab = 1U << 24;
-constexpr std::uint32_t k_max_heads = 1U << 14;
+constexpr std::uint32_t k_max_heads = 1U << 10;
+constexpr std::uint32_t k_max_context = 1U << 30;  // what --ctx takes
+
+/// Architectures of llama.cpp whose layers have experts in every model: their graphs cannot be built without.
+constexpr auto k_experts_only = std::to_array<std::string_view>(
+    {"afmoe",      "arctic",   "bailingmoe", "bailingmoe2",  "cohere2moe",     "dbrx",     "deepseek",   "deepseek2", "deepseek2-ocr",
+     "deepseek32", "deepseek4", "dots1",     "ernie4_5-moe", "exaone-moe",     "glm-dsa",  "glm4moe",    "gpt-oss",   "granitemoe",
+     "grok",       "grovemoe", "hunyuan-moe", "hy_v3",       "kimi-k3",        "kimi-linear", "lfm2moe", "llada-moe", "llama4",
+     "minimax-01", "minimax-m2", "minimax-m3", "mistral4",   "nemotron_h_moe", "nomic-bert-moe", "olmoe", "phimoe",  "qwen2moe",
+     "qwen35moe",  "qwen3moe", "qwen3next",  "qwen3vlmoe",   "rnd1",           "smallthinker"});
 
 std::optional<std::string> above(std::string_view field, std::uint64_t value, std::uint64_t limit)
 {
@@ -86,7 +96,13 @@ std::optional<std::string> bad_ssm(const ModelSpec& s)
   if (m.kind == SsmKind::mamba2 || m.kind == SsmKind::gated_delta) {
     if (m.dt_rank == 0 || m.d_inner % m.dt_rank)
       return fmt::format("ssm.dt_rank: {} heads do not divide d_inner {}", m.dt_rank, m.d_inner);
+    const auto shared = m.kind == SsmKind::mamba2 ? m.d_inner : m.dt_rank;
+    if (m.n_group == 0 || shared % m.n_group) return fmt::format("ssm.n_group: {} groups do not divide {}", m.n_group, shared);
   }
+  const bool rwkv = m.kind == SsmKind::rwkv6 || m.kind == SsmKind::rwkv7;
+  if (rwkv && (m.head_dim == 0 || s.n_embd % m.head_dim))
+    return fmt::format("ssm.head_dim: heads of {} do not divide n_embd {}", m.head_dim, s.n_embd);
+  if (m.kind != SsmKind::none && !rwkv && m.kind != SsmKind::lightning && m.d_conv == 0) return "ssm.d_conv: the width of the convolution is missing";
   return {};
 }
 
@@ -116,6 +132,7 @@ std::optional<std::string> invalid(const ModelSpec& s)
   if (auto e = bad_per_layer("n_head", s.n_head, s.n_layer, k_max_heads)) return e;
   if (auto e = bad_per_layer("n_head_kv", s.n_head_kv, s.n_layer, k_max_heads)) return e;
   if (auto e = bad_per_layer("n_ff", s.n_ff, s.n_layer, k_max_width)) return e;
+  if (auto e = above("context_length", s.n_ctx_train, k_max_context)) return e;
   for (const auto width : {s.head_dim_k, s.head_dim_v, s.head_dim_k_swa, s.head_dim_v_swa, s.n_rot}) {
     if (auto e = above("head_dim_k", width, k_max_width)) return e;
   }
@@ -126,6 +143,8 @@ std::optional<std::string> invalid(const ModelSpec& s)
   if (auto e = bad_heads(s)) return e;
   if (s.moe) {
     if (auto e = bad_moe(s)) return e;
+  } else if (std::ranges::find(k_experts_only, s.arch) != k_experts_only.end()) {
+    return fmt::format("moe.n_expert: models of the architecture {} have experts, their number is missing", s.arch);
   }
   if (s.mla) {
     if (auto e = bad_mla(s)) return e;

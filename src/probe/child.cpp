@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -25,8 +26,6 @@ namespace canirun {
 
 namespace {
 
-// 64 GPUs with sixteen heaps each are about 200 KiB; what is beyond this is noise.
-constexpr std::size_t k_output_limit = 4U << 20U;
 // The most that a user may ask for by default (/proc/sys/fs/pipe-max-size).
 constexpr int k_pipe_size = 1 << 20;
 
@@ -47,6 +46,25 @@ std::vector<char*> pointers(std::vector<std::string>& strings)
 }
 
 }  // namespace
+
+void ChildLines::add(std::string_view bytes)
+{
+  received_ += bytes.size();
+  partial_ += bytes;
+  std::size_t start = 0;
+  for (auto end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n', start)) {
+    auto line = nlohmann::json::parse(partial_.begin() + static_cast<std::ptrdiff_t>(start),
+                                      partial_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    start = end + 1;
+    if (!line.is_object()) continue;  // noise
+    if (line.contains("done")) {
+      done_ = true;
+    } else {
+      lines_.push_back(std::move(line));
+    }
+  }
+  partial_.erase(0, start);
+}
 
 Result<ChildProcess> ChildProcess::start(const std::string& what, const std::vector<std::string>& environment)
 {
@@ -87,10 +105,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept
 {
   std::swap(pid_, other.pid_);
   std::swap(fd_, other.fd_);
-  std::swap(done_, other.done_);
-  std::swap(received_, other.received_);
-  std::swap(partial_, other.partial_);
-  std::swap(lines_, other.lines_);
+  std::swap(output_, other.output_);
   return *this;
 }
 
@@ -101,7 +116,7 @@ ChildProcess::~ChildProcess()
   ::kill(-pid_, SIGKILL);
   // A child in an uninterruptible wait cannot be killed: give the kernel a moment, then leave it to init. One that said that it was
   // done is on its way out and not waited for.
-  for (int i = 0; i < 20 && ::waitpid(pid_, nullptr, WNOHANG) == 0 && !done_; ++i) ::usleep(500);
+  for (int i = 0; i < 20 && ::waitpid(pid_, nullptr, WNOHANG) == 0 && !output_.done(); ++i) ::usleep(500);
 }
 
 void ChildProcess::close_output()
@@ -132,22 +147,8 @@ void ChildProcess::read_some()
   const auto n = ::read(fd_, buffer, sizeof buffer);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close_output();
-  received_ += static_cast<std::size_t>(n);
-  partial_.append(buffer, static_cast<std::size_t>(n));
-  std::size_t start = 0;
-  for (auto end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n', start)) {
-    auto line = nlohmann::json::parse(partial_.begin() + static_cast<std::ptrdiff_t>(start),
-                                      partial_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    start = end + 1;
-    if (!line.is_object()) continue;  // noise
-    if (line.contains("done")) {
-      done_ = true;
-    } else {
-      lines_.push_back(std::move(line));
-    }
-  }
-  partial_.erase(0, start);
-  if (received_ > k_output_limit) close_output();
+  output_.add({buffer, static_cast<std::size_t>(n)});
+  if (output_.flooded()) close_output();
 }
 
 void ChildProcess::collect(std::span<ChildProcess*> children, Clock::time_point deadline)
@@ -171,6 +172,26 @@ void ChildProcess::collect(std::span<ChildProcess*> children, Clock::time_point 
   }
 }
 
+namespace {
+
+/// Variables that drivers and their loaders read, by the beginning of their names. Everything else (tokens, settings of other
+/// programs) is nothing to them.
+bool for_drivers(std::string_view name)
+{
+  constexpr std::array k_names{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DRIRC_CONFIGDIR"};
+  constexpr std::array k_beginnings{
+      "XDG_",  "VK_",   "CANIRUN_",                                                       // loader, ourselves
+      "MESA_", "RADV_", "ANV_",    "NVK_",  "TU_",     "LP_",   "LIBGL_", "GBM_", "EGL_",  // Mesa
+      "AMD_",  "HSA_",  "HIP_",    "ROCR_", "ROCM_",   "GPU_",                            // AMD
+      "CUDA_", "NV_",   "NVIDIA_", "__NV_", "__GL",    "__VK",  "__EGL",                  // NVIDIA
+      "INTEL_", "ZE_",  "WSL",     "DXCORE_",                                             // Intel, WSL
+      "ASAN_", "UBSAN_", "LSAN_"};                                                        // sanitizers, in builds for tests
+  return std::ranges::find(k_names, name) != k_names.end() ||
+         std::ranges::any_of(k_beginnings, [&](const char* beginning) { return name.starts_with(beginning); });
+}
+
+}  // namespace
+
 std::vector<std::string> child_environment(const std::vector<std::string>& changes)
 {
   std::vector<std::string> all{
@@ -181,14 +202,15 @@ std::vector<std::string> child_environment(const std::vector<std::string>& chang
       "DISABLE_OBS_VKCAPTURE=1", "DISABLE_VULKAN_OBS_CAPTURE=1", "DISABLE_VK_LAYER_VALVE_steam_overlay_1=1",
       "DISABLE_VK_LAYER_VALVE_steam_fossilize_1=1", "DISABLE_GAMESCOPE_WSI=1", "DISABLE_LSFG=1",
       // Which device comes first must not depend on a game's settings.
-      "MESA_VK_DEVICE_SELECT", "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE", "DRI_PRIME", "VK_INSTANCE_LAYERS", "VK_LOADER_DEBUG",
-      "VK_LOADER_LAYERS_ENABLE", "MANGOHUD", "ENABLE_VKBASALT", "LD_PRELOAD", "MALLOC_TRACE"};
+      "MESA_VK_DEVICE_SELECT", "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE", "VK_INSTANCE_LAYERS", "VK_LOADER_DEBUG",
+      "VK_LOADER_LAYERS_ENABLE"};
   all.insert(all.end(), changes.begin(), changes.end());
   const auto name_of = [](std::string_view text) { return text.substr(0, text.find('=')); };
   std::vector<std::string> out;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const auto name = name_of(*variable);
-    if (std::ranges::none_of(all, [&](const auto& change) { return name_of(change) == name; })) out.emplace_back(*variable);
+    if (for_drivers(name) && std::ranges::none_of(all, [&](const auto& change) { return name_of(change) == name; }))
+      out.emplace_back(*variable);
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool later = std::any_of(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end(),

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "canirun/core/result.hpp"
@@ -17,6 +18,25 @@
 namespace canirun {
 
 using Clock = std::chrono::steady_clock;
+
+/// The lines of a child as they arrive. Whatever it writes, what is kept stays within a few times of what it may write in all.
+class ChildLines {
+ public:
+  void add(std::string_view bytes);
+  /// Has it said {"done": …}?
+  bool done() const { return done_; }
+  /// Has it written more than any child of ours does? The rest is not listened to.
+  bool flooded() const { return received_ > k_limit; }
+  /// The objects it wrote; what is no JSON object on a line of its own is noise.
+  std::span<const nlohmann::json> lines() const { return lines_; }
+
+ private:
+  static constexpr std::size_t k_limit = 4U << 20U;  ///< 64 GPUs with sixteen heaps each are about 200 KiB.
+  bool done_ = false;
+  std::size_t received_ = 0;
+  std::string partial_;
+  std::vector<nlohmann::json> lines_;
+};
 
 class ChildProcess {
  public:
@@ -31,10 +51,10 @@ class ChildProcess {
   ~ChildProcess();  ///< Kills the whole group; never waits for it.
 
   /// Has it written its last line, or closed its output?
-  bool finished() const { return done_ || fd_ < 0; }
+  bool finished() const { return output_.done() || fd_ < 0; }
   /// Did it say that it was done? Otherwise it crashed, was cut off, or still runs.
-  bool complete() const { return done_; }
-  std::span<const nlohmann::json> lines() const { return lines_; }
+  bool complete() const { return output_.done(); }
+  std::span<const nlohmann::json> lines() const { return output_.lines(); }
   /// "signal 11", "status 1", "still running"; meaningful once it is not complete.
   std::string fate();
 
@@ -48,16 +68,14 @@ class ChildProcess {
 
   pid_t pid_ = -1;
   int fd_ = -1;
-  bool done_ = false;
-  std::size_t received_ = 0;
-  std::string partial_;
-  std::vector<nlohmann::json> lines_;
+  ChildLines output_;
 };
 
 /// Set in every child, to the id of the process that started it.
 inline constexpr const char* k_in_probe_child = "CANIRUN_PROBE_CHILD";
 
-/// This process's environment, fit for a child that opens drivers: no overlay layers, no reordering, no preloaded libraries.
+/// What drivers need of this process's environment: their own variables and the loader's, no overlay layers, no reordering, no
+/// preloaded libraries, nothing of other programs.
 /// `changes` are added or replace what is there ("NAME=value"); "NAME" alone removes it.
 std::vector<std::string> child_environment(const std::vector<std::string>& changes);
 

@@ -197,7 +197,7 @@ void read_cpuinfo(const Sysroot& sys, Cpu& cpu)
   if (cpu.model.empty()) cpu.model = arm_name(text);
   if (cpu.logical_cores || processors == 0) return;
   std::ranges::sort(cores);
-  const auto distinct = static_cast<std::uint32_t>(std::ranges::unique(cores).begin() - cores.begin());
+  const auto distinct = static_cast<std::uint32_t>(std::unique(cores.begin(), cores.end()) - cores.begin());
   cpu.logical_cores = processors;
   cpu.physical_cores = distinct > 0 ? distinct : processors;
   cpu.usable_cores = cpu.physical_cores;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 namespace canirun {
@@ -29,6 +30,7 @@ std::optional<std::string> Sysroot::read(std::string_view file, std::size_t limi
     char buffer[4096];
     while (text->size() < limit) {
       const auto n = ::read(fd, buffer, std::min(sizeof buffer, limit - text->size()));
+      if (n < 0 && errno == EINTR) continue;
       if (n < 0) text.reset();
       if (n <= 0) break;
       text->append(buffer, static_cast<std::size_t>(n));

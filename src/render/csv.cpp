@@ -3,11 +3,13 @@
 #include "csv_cell.hpp"
 #include "describe.hpp"
 #include "renderers.hpp"
+#include "text.hpp"
 
 namespace canirun {
 
-std::string csv_cell(std::string text)
+std::string csv_cell(std::string raw)
 {
+  auto text = clean(raw);
   if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) text.insert(0, "'");
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";

@@ -177,3 +177,10 @@ TEST_CASE("a config that lacks or contradicts a field is one sentence with its k
   CHECK(read_config_json("/no/such/config.json").error().message ==
         "cannot read '/no/such/config.json': No such file or directory");
 }
+
+TEST_CASE("an architecture of experts without their number is an error, not a model", "[formats][config]")
+{
+  const auto message = problem(R"({"architectures": ["Qwen3MoeForCausalLM"], "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 40,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96, "moe_intermediate_size": 32, "max_position_embeddings": 2048})");
+  CHECK(message == "config.json: moe.n_expert: models of the architecture qwen3moe have experts, their number is missing");
+}

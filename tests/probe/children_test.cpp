@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 
 #include "catch.hpp"
@@ -54,20 +55,27 @@ TEST_CASE("a driver that hangs leaves no process behind", "[probe][children]")
   CHECK(running_children() == 0);
 }
 
-TEST_CASE("a child gets no overlays and no preloaded library, and keeps the rest of the environment", "[probe][children]")
+TEST_CASE("a child gets what drivers read, no overlays, no preloaded library and no secrets", "[probe][children]")
 {
-  ::setenv("MANGOHUD", "1", 1);
-  ::setenv("LD_PRELOAD_NOT", "kept", 1);
-  const auto environment = child_environment({"VK_DRIVER_FILES=/a.json", "LD_PRELOAD_NOT"});
-  ::unsetenv("MANGOHUD");
+  const std::map<const char*, const char*> variables{{"MANGOHUD", "1"},         {"ENABLE_VKBASALT", "1"},   {"LD_PRELOAD_NOT", "x"},
+                                                     {"AWS_SECRET_KEY", "x"},   {"HF_TOKEN", "x"},          {"MALLOC_TRACE", "/x"},
+                                                     {"DRI_PRIME", "1"},        {"MESA_LOADER_NOT", "kept"}, {"CUDA_VISIBLE_DEVICES", "0"},
+                                                     {"VK_ADD_DRIVER_FILES", "/b.json"}};
+  for (const auto& [name, value] : variables) ::setenv(name, value, 1);
+  const auto environment = child_environment({"VK_DRIVER_FILES=/a.json", "VK_ADD_DRIVER_FILES"});
+  for (const auto& [name, value] : variables) ::unsetenv(name);
 
   CHECK(value_in(environment, "VK_LOADER_LAYERS_DISABLE") == "~implicit~");
   CHECK(value_in(environment, "NODEVICE_SELECT") == "1");
   CHECK(value_in(environment, "VK_DRIVER_FILES") == "/a.json");
-  CHECK_FALSE(value_in(environment, "MANGOHUD"));
-  CHECK_FALSE(value_in(environment, "LD_PRELOAD_NOT"));
+  CHECK(value_in(environment, "MESA_LOADER_NOT") == "kept");
+  CHECK(value_in(environment, "CUDA_VISIBLE_DEVICES") == "0");
   CHECK(value_in(environment, "PATH") == std::getenv("PATH"));
-  ::unsetenv("LD_PRELOAD_NOT");
+  for (const auto* name : {"MANGOHUD", "ENABLE_VKBASALT", "LD_PRELOAD_NOT", "LD_PRELOAD", "AWS_SECRET_KEY", "HF_TOKEN", "MALLOC_TRACE",
+                           "DRI_PRIME", "VK_ADD_DRIVER_FILES"}) {
+    CAPTURE(name);
+    CHECK_FALSE(value_in(environment, name));
+  }
 }
 
 TEST_CASE("a machine of 64 GPUs has 64 of them, in the order of the bus", "[probe][children]")

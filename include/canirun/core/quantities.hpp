@@ -17,7 +17,7 @@ Result<Bytes> parse_size(std::string_view text);
 Result<std::uint32_t> parse_tokens(std::string_view text);
 /// "936", "936GB/s", "1.8TB/s": a bare number is GB/s (10^9).
 Result<BytesPerSecond> parse_bandwidth(std::string_view text);
-/// A whole number from `least` up.
-Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t least);
+/// A whole number from `least` to `most`; the default is beyond what any option means, so that no product of options overflows.
+Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t least, std::uint32_t most = 1U << 20U);
 
 }  // namespace canirun

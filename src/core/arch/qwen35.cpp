@@ -13,7 +13,8 @@ Ref gated_attention(Builder& b, Ref cur, const AttentionInput& inputs, Ref pos, 
   auto shape = b.qkv_shape(il);
   shape.head_q = 2 * head;
   shape.reshape = false;
-  auto [both, k, v] = b.qkv(cur, il, shape);
+  auto [gated_q, k, v] = b.qkv(cur, il, shape);
+  auto both = gated_q;  // clang 14 lets no lambda see a structured binding
   const auto q_norm = b.weight("attn_q_norm", il, {head});
   const auto k_norm = b.weight("attn_k_norm", il, {head});
   const auto wo = b.weight("attn_output", il, {head * n_head, m.n_embd});

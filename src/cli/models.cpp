@@ -82,7 +82,13 @@ bool is_file_name(const std::string& word)
 
 Result<ModelSpec> read_model_file(const std::string& path)
 {
-  if (path.ends_with(".gguf") || path.ends_with(".GGUF")) return read_gguf(path);
+  if (path.ends_with(".gguf") || path.ends_with(".GGUF")) {
+    auto spec = read_gguf(path);
+    if (spec && spec->tensors.empty()) {
+      return fail(ErrorKind::parse, fmt::format("{}: offset 8: the file holds no tensors: it is a vocabulary, not a model", path));
+    }
+    return spec;
+  }
   std::error_code ignored;
   if (!path.ends_with(".json") && !std::filesystem::is_directory(path, ignored)) {
     return fail(ErrorKind::not_found, fmt::format("{} is not a .gguf file, a config.json or a folder with one", path));

@@ -27,6 +27,7 @@ std::string shortfall(const QuantReport& row)
 std::vector<FailedRequirement> failures_of(const QuantReport& row, const Requirements& asked, std::uint32_t n_ctx_train)
 {
   std::vector<FailedRequirement> failures;
+  if (row.fits && !row.caches_known) failures.push_back({"fits", "to fit", "unknown: the architecture is not known", {}});
   if (!row.fits && !asked.min_grade) failures.push_back({"fits", "to fit", shortfall(row), {}});
   if (asked.min_grade && row.grade.letter < *asked.min_grade) {
     failures.push_back({"min-grade", std::string(name(*asked.min_grade)),

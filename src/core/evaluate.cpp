@@ -60,7 +60,7 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
     notes.push_back("flash attention is off with this placement");
   }
-  if (!trial.memory.compute_known) notes.push_back("compute buffers are not known for this family: weights and caches only");
+  if (trial.memory.caches_known && !trial.memory.compute_known) notes.push_back("compute buffers are not known for this family: weights and caches only");
   if (trial.fits && question.budget == BudgetKind::capacity) {
     auto now = question;
     now.budget = BudgetKind::free;
@@ -90,11 +90,12 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.bits_per_weight = subject.plan.bits_per_weight();
   row.placement = trial.placement;
   row.flash_attn = trial.memory.flash_attn;
+  row.caches_known = trial.memory.caches_known;
   row.compute_known = trial.memory.compute_known;
   row.memory = trial.memory.total();
   row.devices = device_reports(subject.machine, trial);
   row.speed = trial.speed;
-  row.max_ctx = max_context(subject, trial);
+  if (row.caches_known) row.max_ctx = max_context(subject, trial);
   row.notes = notes_of(subject, trial, question);
   row.file = file_of(model, facts, quant);
   if (trial.fits) {
@@ -194,6 +195,21 @@ void Evaluation::State::set_type(FileType type)
   type_now = type;
 }
 
+namespace {
+
+/// Weights alone say that a model does not fit, never how well it runs.
+void withhold_grade(ModelReport& report, const ModelSpec& model)
+{
+  if (report.quants.empty() || report.quants.front().caches_known) return;
+  report.notes.push_back(fmt::format(
+      "the architecture '{}' is not known: its weights are exact, its caches and compute buffers are not counted", model.arch));
+  if (!report.quants.front().fits) return;
+  report.grade.reset();
+  report.best.reset();
+}
+
+}  // namespace
+
 ModelReport Evaluation::State::on(const HardwareProfile& hardware)
 {
   auto report = header(model, facts, workload);
@@ -224,6 +240,7 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
     report.grade = choices[*best].letter;
     report.best = 0;
     add_row(*best);
+    withhold_grade(report, model);
     return report;
   }
   for (std::size_t i = 0; i < choices.size(); ++i) {
@@ -232,6 +249,7 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   }
   report.best = best_quant(choices);
   if (report.best) report.grade = choices[*report.best].letter;
+  withhold_grade(report, model);
   return report;
 }
 

@@ -25,6 +25,7 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, 
   estimate.flash_attn = graph.flash_attn;
   const auto weights = weight_bytes(plan, devices);
   const auto caches = cache_bytes(model, workload, shape, devices);
+  estimate.caches_known = is_known_architecture(model);
   estimate.compute_known = !graph.compute.empty();
 
   estimate.gpus.resize(devices.n_gpus);

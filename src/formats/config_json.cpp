@@ -17,6 +17,20 @@ namespace canirun {
 
 namespace {
 
+/// The same for architectures that the catalogue has no model of: what their converters write (conversion/*.py).
+void add_usual(ModelSpec& spec, std::string_view arch)
+{
+  const auto is = [&](std::initializer_list<std::string_view> names) { return std::ranges::find(names, arch) != names.end(); };
+  if (is({"codeshell", "jais", "jais2"})) {
+    spec.norm_bias = spec.ffn_bias = spec.attn.bias_qkv = spec.attn.bias_o = true;
+    spec.ffn_gated = arch == "jais";
+  }
+  if (is({"hunyuan_vl", "mellum", "maple", "muse-glimmer"})) spec.attn.qk_norm = QkNorm::per_head;
+  if (arch == "muse-glimmer") spec.attn.out_gate = OutGate::separate;
+  if (arch == "spark2_5") spec.attn.out_gate = OutGate::per_head;
+  if (arch == "qwen") spec.attn.bias_qkv = true;
+}
+
 /// What every model of an architecture has (norms, biases, gates) is in the catalogue already: the spec of a model of the same
 /// architecture, with experts if this one has them, without what is its own.
 ModelSpec prototype(std::string_view arch, bool moe)
@@ -26,6 +40,7 @@ ModelSpec prototype(std::string_view arch, bool moe)
     const auto fits = [&](const CatalogueEntry& e) { return e.spec.arch == arch && e.spec.moe.has_value() == moe; };
     const auto found = std::ranges::find_if(catalogue->entries(), fits);
     if (found != catalogue->entries().end()) spec = found->spec;
+    else add_usual(spec, arch);
   }
   spec.id.clear();
   spec.name.clear();
@@ -65,18 +80,19 @@ std::string architecture(const ConfigKeys& in)
 
 void read_heads(ConfigKeys& in, ModelSpec& spec)
 {
-  const auto heads = in.u32({"num_attention_heads", "n_head", "n_heads"});
+  const auto heads = in.u32({"num_attention_heads", "n_head", "n_heads", "num_heads"});
   spec.n_head = heads;
-  auto kv = in.u32({"num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv"},
+  auto kv = in.u32({"num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv", "num_query_groups"},
                    in.u32_in("attn_config", {"kv_n_heads"}, heads));
   if (!in.find({"num_key_value_heads", "num_kv_heads", "n_head_kv"}) && in.boolean({"multi_query"}, false) &&
       !in.boolean({"new_decoder_architecture"}, false))
     kv = 1;
+  if (const auto shared = in.u32({"n_shared_head"})) kv = heads / shared;  // PLaMo: query heads of one key head
   spec.n_head_kv = kv;
-  auto width = in.u32({"head_dim", "attention_head_dim", "kv_channels"});
+  auto width = in.u32({"head_dim", "attention_head_dim", "kv_channels", "d_kv"});
   if (width == 0 && heads > 0) {
     if (spec.n_embd % heads) {
-      in.wrong(*in.find({"num_attention_heads", "n_head", "n_heads"}),
+      in.wrong(*in.find({"num_attention_heads", "n_head", "n_heads", "num_heads"}),
                fmt::format("does not divide the width {}, and 'head_dim' is missing", spec.n_embd));
     }
     width = spec.n_embd / heads;
@@ -95,7 +111,7 @@ void read_heads(ConfigKeys& in, ModelSpec& spec)
 
 void read_ff(ConfigKeys& in, ModelSpec& spec)
 {
-  const auto* node = in.find({"intermediate_size", "n_inner", "hidden_dim", "ffn_hidden_size", "ffn_dim", "block_ff_dim"});
+  const auto* node = in.find({"intermediate_size", "n_inner", "hidden_dim", "ffn_hidden_size", "ffn_dim", "block_ff_dim", "d_ff"});
   if (node && node->kind == JsonKind::array) {
     auto each = in.list({node->key});
     if (each.size() != spec.n_layer)
@@ -104,6 +120,7 @@ void read_ff(ConfigKeys& in, ModelSpec& spec)
     return;
   }
   auto width = node ? in.u32({node->key}) : in.u32_in("ffn_config", {"ffn_hidden_size"}, 4 * spec.n_embd);
+  if (spec.arch == "refact") width = (2 * width / 3 + 255) / 256 * 256;  // conversion/refact.py
   if (spec.arch == "lfm2" && in.boolean({"block_auto_adjust_ff_dim"}, false)) {
     // conversion/lfm2.py: two thirds, times a factor, up to the next multiple.
     width = static_cast<std::uint32_t>(2.0 * width / 3);
@@ -128,6 +145,12 @@ void read_flags(ConfigKeys& in, ModelSpec& spec)
   spec.rope_freqs = spec.arch == "gemma4" ||
                     (scaling && (scaling->string == "llama3" || scaling->string == "longrope" || scaling->string == "su"));
   spec.n_layer_kv_shared = in.u32({"num_kv_shared_layers"});
+  if (spec.arch == "t5") spec.n_layer_dec = in.u32({"num_decoder_layers"}, spec.n_layer);
+  if (spec.arch == "t5" || spec.arch == "t5encoder") {
+    spec.n_rel_attn_buckets = in.u32({"relative_attention_num_buckets"}, 32);
+    spec.ffn_gated = in.string({"feed_forward_proj"}).starts_with("gated");
+  }
+  if (spec.arch == "bert" && in.has_class("ForSequenceClassification")) spec.n_cls_out = std::max(1U, in.count({"id2label"}));
   if (spec.arch == "bert" || spec.arch == "gpt2" || spec.arch == "starcoder") {
     // RoBERTa's table has two rows more than positions; the converter drops them.
     spec.n_pos_emb = spec.n_ctx_train;
@@ -174,6 +197,7 @@ Result<ModelSpec> spec_of(const JsonDocument& document, const std::filesystem::p
   const auto* recurrent = recurrent_arch(arch);
   const bool no_attention = recurrent && recurrent->rule == RecurrentRule::all && arch != "falcon-h1";
   if (no_attention) spec.n_ctx_train = 1048576;  // conversion/mamba.py, rwkv.py
+  if (spec.n_ctx_train == 0 && arch.starts_with("t5")) spec.n_ctx_train = 512;  // conversion/t5.py
   if (spec.n_ctx_train == 0) in.required({"max_position_embeddings"});
   if (arch == "bert" && in.string({"model_type"}).find("roberta") != std::string_view::npos && spec.n_ctx_train > 2)
     spec.n_ctx_train -= 2;

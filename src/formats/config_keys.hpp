@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <optional>
@@ -99,6 +100,21 @@ class ConfigKeys {
   {
     const auto* node = find(names);
     return node ? node->string : std::string_view{};
+  }
+
+  /// Members of an object; 0 = it is not there.
+  std::uint32_t count(Names names) const
+  {
+    const auto* node = find(names);
+    std::uint32_t n = 0;
+    for (const auto* item = node ? doc_.first(*node) : nullptr; item; item = doc_.next(*item)) ++n;
+    return n;
+  }
+  /// One of the model's classes ends in this.
+  bool has_class(std::string_view suffix) const
+  {
+    const auto names = strings({"architectures"});
+    return std::ranges::any_of(names, [&](std::string_view name) { return name.ends_with(suffix); });
   }
 
   void wrong(const JsonNode& node, std::string_view what)

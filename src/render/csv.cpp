@@ -48,7 +48,8 @@ void add_rows(std::string& out, const Report& report)
       out += fmt::format("{},{},{},{},{},{},{},{},{},{:.4f},{},{},", head, quant_text(r), m.best == i, name(r.grade.letter),
                          name(r.grade.memory), r.grade.speed ? name(*r.grade.speed) : "", name(r.grade.limited_by), r.fits,
                          r.file_bytes.count, r.bits_per_weight.value, name(r.placement.mode), r.placement.n_gpu_layers);
-      out += fmt::format("{},{},{},{},{},{},{},{},", p.weights.count, p.kv_cache.count, p.recurrent_state.count,
+      out += fmt::format("{},{},{},{},{},{},{},{},", p.weights.count, r.caches_known ? std::to_string(p.kv_cache.count) : "",
+                         r.caches_known ? std::to_string(p.recurrent_state.count) : "",
                          r.compute_known ? std::to_string(p.compute.count) : "", p.output.count, p.projector.count,
                          p.runtime_overhead.count, p.total().count);
       const auto& s = r.speed;

@@ -49,6 +49,7 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
   line("projector", d.parts.projector, "vision or audio encoder");
   line("runtime overhead", d.parts.runtime_overhead, "backend context and process, in none of llama.cpp's figures");
   line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
+  if (!row.caches_known) out += "  caches: unknown for this architecture\n";
   if (!row.compute_known) out += "  compute buffer: unknown for this family\n";
   return out;
 }

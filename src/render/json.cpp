@@ -31,22 +31,22 @@ json name_or_null(const std::optional<T>& value)
   return value ? json(name(*value)) : json(nullptr);
 }
 
-void add_parts(json& out, const MemoryParts& parts, bool compute_known)
+void add_parts(json& out, const MemoryParts& parts, const QuantReport& row)
 {
   out["weights_bytes"] = parts.weights.count;
-  out["kv_cache_bytes"] = parts.kv_cache.count;
-  out["recurrent_state_bytes"] = parts.recurrent_state.count;
-  out["compute_bytes"] = compute_known ? json(parts.compute.count) : json(nullptr);
+  out["kv_cache_bytes"] = row.caches_known ? json(parts.kv_cache.count) : json(nullptr);
+  out["recurrent_state_bytes"] = row.caches_known ? json(parts.recurrent_state.count) : json(nullptr);
+  out["compute_bytes"] = row.compute_known ? json(parts.compute.count) : json(nullptr);
   out["output_bytes"] = parts.output.count;
   out["projector_bytes"] = parts.projector.count;
   out["runtime_overhead_bytes"] = parts.runtime_overhead.count;
   out["total_bytes"] = parts.total().count;
 }
 
-json device_json(const DeviceReport& d, bool compute_known)
+json device_json(const DeviceReport& d, const QuantReport& row)
 {
   json out{{"device", d.device}, {"name", d.name}};
-  add_parts(out, d.parts, compute_known);
+  add_parts(out, d.parts, row);
   out["budget_bytes"] = d.budget.count;
   out["headroom_bytes"] = d.headroom_bytes();
   return out;
@@ -55,8 +55,8 @@ json device_json(const DeviceReport& d, bool compute_known)
 json quant_json(const QuantReport& row)
 {
   json memory, devices = json::array();
-  add_parts(memory, row.memory, row.compute_known);
-  for (const auto& d : row.devices) devices.push_back(device_json(d, row.compute_known));
+  add_parts(memory, row.memory, row);
+  for (const auto& d : row.devices) devices.push_back(device_json(d, row));
   const auto& p = row.placement;
   return {{"quant", quant_text(row)},
           {"grade", name(row.grade.letter)},

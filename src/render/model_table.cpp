@@ -43,10 +43,12 @@ TextTable quant_table(const ModelReport& model, const Style& style)
     const auto& row = model.quants[i];
     const bool best = model.best == i && row.fits;
     auto grade = std::string(name(row.grade.letter));
-    if (row.grade.letter != Letter::S) grade += fmt::format(" {}", name(row.grade.limited_by));
+    const bool graded = row.caches_known || !row.fits;
+    if (!graded) grade = "?";
+    else if (row.grade.letter != Letter::S) grade += fmt::format(" {}", name(row.grade.limited_by));
     table.add({{best ? std::string(style.best()) : "", {}, best},
                {quant_text(row), {}, best},
-               {grade, row.grade.letter},
+               {grade, graded ? std::optional(row.grade.letter) : std::nullopt},
                {size_text(row.memory.total())},
                {where_text(row)},
                {row.fits ? speed_text(row) : std::string(style.dash())},
@@ -131,7 +133,7 @@ std::string render_model(const Report& report, const ModelReport& model, const R
     return out + notes_text(model.notes, style, width);
   }
   out += quant_table(model, style).text(style, width);
-  if (!model.best) return out;
+  if (!model.best) return out + "\n" + notes_text(model.notes, style, width);
   // Where nothing fits, the row that needs least says what is missing.
   const auto& best = model.quants[*model.best].fits
                          ? model.quants[*model.best]

@@ -5,6 +5,7 @@ import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -100,6 +101,39 @@ class Errors(unittest.TestCase):
                     f.write(text)
                 self.fails(2, "llama-2-7b", "--hardware", bad, says=[bad])
                 self.fails(2, "llama-2-7b", "--hardware", MACHINE, "--models", bad, says=[bad])
+
+    def gguf(self, architecture, n_tensors):
+        """A file of one key and of tensors of 32 F32 numbers."""
+        def text(word):
+            return struct.pack("<Q", len(word)) + word.encode()
+        f = tempfile.NamedTemporaryFile(suffix=".gguf")
+        f.write(b"GGUF" + struct.pack("<IQQ", 3, n_tensors, 1) + text("general.architecture") + struct.pack("<I", 8) + text(architecture))
+        for i in range(n_tensors):
+            f.write(text(f"blk.{i}.magic.weight") + struct.pack("<IQIQ", 1, 32, 0, 128 * i))
+        f.write(bytes(32 + 128 * n_tensors))
+        f.flush()
+        return f
+
+    def test_an_unknown_architecture_has_exact_weights_and_no_grade(self):
+        with self.gguf("tomorrow", 3) as f:
+            machine = ["--hardware", MACHINE]
+            report = json.loads(run(f.name, "--json", *machine).stdout)
+            validate(report, "report-1")
+            model = report["models"][0]
+            self.assertIsNone(model["grade"])
+            self.assertIn("'tomorrow' is not known", model["notes"][0])
+            memory = model["quants"][0]["memory"]
+            self.assertEqual(memory["weights_bytes"], 3 * 128)
+            for part in ("kv_cache_bytes", "recurrent_state_bytes", "compute_bytes"):
+                self.assertIsNone(memory[part])
+            self.assertIsNone(model["quants"][0]["max_ctx"])
+            self.assertEqual(run("check", f.name, *machine).returncode, 1)
+
+    def test_a_vocabulary_is_no_model(self):
+        with self.gguf("tomorrow", 0) as f:
+            done = run(f.name)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("holds no tensors", done.stderr)
 
     def test_a_gguf_that_is_none_is_named(self):
         with tempfile.NamedTemporaryFile(suffix=".gguf") as f:

@@ -184,3 +184,28 @@ TEST_CASE("an architecture of experts without their number is an error, not a mo
     "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96, "moe_intermediate_size": 32, "max_position_embeddings": 2048})");
   CHECK(message == "config.json: moe.n_expert: models of the architecture qwen3moe have experts, their number is missing");
 }
+
+TEST_CASE("families that no catalogue entry has become the plan that llama.cpp's converter writes", "[formats][config]")
+{
+  // Counts of the published checkpoints.
+  const auto qwen = spec_of(R"({"architectures": ["QWenLMHeadModel"], "hidden_size": 5120, "intermediate_size": 27392, "kv_channels": 128,
+    "num_attention_heads": 40, "num_hidden_layers": 40, "seq_length": 2048, "vocab_size": 152064, "tie_word_embeddings": false})");
+  CHECK(qwen.arch == "qwen");
+  CHECK(qwen.n_params == 14'167'290'880);
+  const auto flan = spec_of(R"({"architectures": ["T5ForConditionalGeneration"], "d_ff": 5120, "d_kv": 64, "d_model": 2048,
+    "feed_forward_proj": "gated-gelu", "num_decoder_layers": 24, "num_heads": 32, "num_layers": 24,
+    "relative_attention_num_buckets": 32, "tie_word_embeddings": false, "vocab_size": 32128})");
+  CHECK(flan.n_params == 2'849'757'184);
+  CHECK(flan.n_ctx_train == 512);
+  const auto shell = spec_of(R"({"architectures": ["CodeShellForCausalLM"], "n_embd": 4096, "n_inner": 16384, "n_head": 32,
+    "num_query_groups": 8, "n_layer": 42, "vocab_size": 70144, "n_positions": 8192})");
+  CHECK(shell.n_head_kv(0) == 8);
+  CHECK(shell.attn.bias_qkv);
+  const auto plamo = spec_of(R"({"architectures": ["PlamoForCausalLM"], "hidden_size": 5120, "intermediate_size": 13824,
+    "num_attention_heads": 40, "num_hidden_layers": 40, "n_shared_head": 8, "vocab_size": 50432, "max_position_embeddings": 4096})");
+  CHECK(plamo.n_head_kv(0) == 5);
+  const auto refact = spec_of(R"({"architectures": ["GPTRefactForCausalLM"], "n_embd": 2048, "n_head": 32, "n_layer": 32,
+    "vocab_size": 49216, "n_positions": 4096, "multi_query": true})");
+  CHECK(refact.n_head_kv(0) == 1);
+  CHECK(refact.n_ff(0) == 5632);
+}

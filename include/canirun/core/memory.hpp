@@ -41,6 +41,7 @@ struct MemoryEstimate {
   std::vector<MemoryParts> gpus;  ///< One for each of Placement::gpus.
   MemoryParts host;
   bool flash_attn = true;     ///< What "auto" became.
+  bool caches_known = true;   ///< false: a file of an architecture that is not known here; its caches are null in the report.
   bool compute_known = true;  ///< false: the family has no graph here; compute is null in the report.
 
   MemoryParts total() const;

@@ -46,6 +46,7 @@ struct QuantReport {
   BitsPerWeight bits_per_weight;
   Placement placement;
   bool flash_attn = true;
+  bool caches_known = true;
   bool compute_known = true;
   MemoryParts memory;  ///< Σ devices.
   std::vector<DeviceReport> devices;

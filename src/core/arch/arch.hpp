@@ -34,6 +34,9 @@ Graph build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphReq
 /// The same into `graph`, whose memory is used again.
 void build_graph(const ModelSpec& model, const TensorPlan& plan, const GraphRequest& request, Graph& graph);
 
+/// False for a file of an architecture that has no function here: its tensor table is all that is known.
+bool is_known_architecture(const ModelSpec& model);
+
 /// True when the architecture has a graph here; some have weights and caches only.
 bool has_graph(const ModelSpec& model);
 

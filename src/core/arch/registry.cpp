@@ -151,6 +151,8 @@ const Architecture* find_architecture(std::string_view name)
   return found == k_architectures.end() ? nullptr : &*found;
 }
 
+bool is_known_architecture(const ModelSpec& model) { return find_architecture(model.arch) != nullptr; }
+
 bool has_graph(const ModelSpec& model)
 {
   const auto* arch = find_architecture(model.arch);

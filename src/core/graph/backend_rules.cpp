@@ -133,7 +133,9 @@ std::uint64_t cuda_flash_size(Tensors tensors, const GraphTensor& t)
   const auto& v = *source(tensors, t, 2);
   const bool vector_kernel = q.ne[0] <= 256 && q.ne[0] % 64 == 0 && q.ne[0] != 192 && k.ne[1] % k_fattn_kq_stride == 0 &&
                              (is_quantized(k.type) || is_quantized(v.type)) && q.ne[1] <= 2;
-  if (vector_kernel && k.type == v.type) return bytes;
+  // Compiled for these two unless a build asks for more (ggml/CMakeLists.txt: GGML_CUDA_FA_QUANTS); others fall back to f16.
+  const bool compiled = k.type == v.type && (k.type == TensorType::q4_0 || k.type == TensorType::q8_0);
+  if (vector_kernel && compiled) return bytes;
   auto end = bytes;
   const auto add = [&](const GraphTensor& x) { end = pad_to(end, 128) + n_elements(x) * 2; };
   if (k.type != TensorType::f16) add(k);

@@ -11,6 +11,7 @@
 
 #include "canirun/formats/catalogue.hpp"
 #include "canirun/formats/gpu_table.hpp"
+#include "plan_sums.hpp"
 
 namespace canirun {
 

@@ -128,6 +128,16 @@ std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t 
   return [=](std::string_view text) { return parse_count(text, least, most); };
 }
 
+/// From 1 to `most`.
+std::function<Result<std::uint32_t>(std::string_view)> count_to(std::uint32_t most)
+{
+  return [=](std::string_view text) -> Result<std::uint32_t> {
+    const auto n = parse_count(text, 1);
+    if (n && *n > most) return fail(ErrorKind::invalid_argument, fmt::format("{} is too many; write at most {}", *n, most));
+    return n;
+  };
+}
+
 Result<std::int32_t> parse_layers(std::string_view text)
 {
   if (text == "all" || text == "-1") return -1;
@@ -295,6 +305,14 @@ void add_how(CLI::App& app, Options& o)
   value_option<Runtime>(
       app, k_how, "--runtime", one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio, vllm"),
       [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama, lm-studio or vllm", "NAME");
+  auto& media = o.question.media;
+  value_option<std::array<std::uint32_t, 2>>(
+      app, k_how, "--resolution", parse_resolution, [&media](auto r) { media.resolution = r; },
+      "Size of an image or video [what the model is made for]", "WxH");
+  value_option<std::uint32_t>(
+      app, k_how, "--frames", count_to(1000), [&media](auto n) { media.frames = n; }, "Frames of a video", "N");
+  value_option<std::uint32_t>(
+      app, k_how, "--steps", count_to(1000), [&media](auto n) { media.steps = n; }, "Denoising steps of an image or video", "N");
   value_option<Backend>(
       app, k_how, "--backend", one_of<Backend>(parse_backend, "a backend", "cpu, cuda, vulkan, rocm, metal"),
       [&p](auto b) { p.backend = b; }, "cpu, cuda, vulkan, rocm or metal", "NAME");

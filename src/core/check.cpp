@@ -35,7 +35,8 @@ std::vector<FailedRequirement> failures_of(const QuantReport& row, const Require
   }
   if (asked.min_speed) {
     const auto& speed = row.speed.generation_tps;
-    if (!speed) failures.push_back({"min-speed", fmt::format("{} t/s", *asked.min_speed), "unknown (no bandwidth figure)", {}});
+    if (row.media) failures.push_back({"min-speed", fmt::format("{} t/s", *asked.min_speed), "not a text model", {}});
+    else if (!speed) failures.push_back({"min-speed", fmt::format("{} t/s", *asked.min_speed), "unknown (no bandwidth figure)", {}});
     else if (speed->estimate < *asked.min_speed) {
       failures.push_back({"min-speed", fmt::format("{} t/s", *asked.min_speed), fmt::format("{:.1f} t/s", speed->estimate), {}});
     }

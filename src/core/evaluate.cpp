@@ -5,6 +5,8 @@
 
 #include "best_quant.hpp"
 #include "canirun/core/command.hpp"
+#include "canirun/core/media.hpp"
+#include "media/evaluate_media.hpp"
 #include "placement_search.hpp"
 #include "quantize.hpp"
 #include "row.hpp"
@@ -59,6 +61,11 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   }
   if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
     notes.push_back("flash attention is off with this placement");
+  }
+  if (trial.fits && subject.model.media && subject.model.media->tokens_per_second > 0 && trial.speed.generation_tps) {
+    notes.push_back(fmt::format("{:.0f} tokens are a second of sound: {:.1f} times real time",
+                                subject.model.media->tokens_per_second,
+                                trial.speed.generation_tps->estimate / subject.model.media->tokens_per_second));
   }
   if (trial.memory.caches_known && !trial.memory.compute_known) notes.push_back("compute buffers are not known for this family: weights and caches only");
   if (trial.fits && question.budget == BudgetKind::capacity) {
@@ -213,6 +220,10 @@ void withhold_grade(ModelReport& report, const ModelSpec& model)
 ModelReport Evaluation::State::on(const HardwareProfile& hardware)
 {
   auto report = header(model, facts, workload);
+  if (is_media(model)) {
+    evaluate_media(model, hardware, question, report);
+    return report;
+  }
   if (unplannable) {
     report.notes.push_back(*unplannable);
     return report;

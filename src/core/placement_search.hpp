@@ -33,7 +33,7 @@ struct Subject {
   MemoryCache& memory;  ///< Of the same model and workload.
 
   std::uint32_t n_layer_all() const { return model.n_layer + model.n_layer_nextn; }
-  bool speed_applies() const { return model.kind == ModelKind::text; }
+  bool speed_applies() const { return model.kind == ModelKind::text || model.kind == ModelKind::audio; }
 };
 
 /// Memory, fit, speed and grade of one placement.

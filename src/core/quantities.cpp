@@ -103,4 +103,16 @@ Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t least, st
   return value;
 }
 
+Result<std::array<std::uint32_t, 2>> parse_resolution(std::string_view text)
+{
+  constexpr std::uint32_t k_least = 64, k_most = 8192;
+  const auto cross = text.find_first_of("xX");
+  const auto width = parse_count(text.substr(0, cross), k_least);
+  const auto height = cross == std::string_view::npos ? width : parse_count(text.substr(cross + 1), k_least);
+  if (width && height && *width <= k_most && *height <= k_most) return std::array{*width, *height};
+  return fail(ErrorKind::invalid_argument,
+              fmt::format("'{}' is not a resolution; write width and height from {} to {} pixels, as in 1024x768", text, k_least,
+                          k_most));
+}
+
 }  // namespace canirun

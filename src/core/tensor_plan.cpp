@@ -57,7 +57,7 @@ std::optional<std::string> unplannable(const ModelSpec& model)
 {
   if (!model.tensors.empty() || find_architecture(model.arch)) return std::nullopt;
   if (model.kind != ModelKind::text && model.kind != ModelKind::embedding) {
-    return "image, video and audio models are not planned tensor by tensor";
+    return "it is an image, video or speech model, which llama.cpp does not run";
   }
   if (model.arch.empty()) return "llama.cpp has no architecture for this model";
   return "the architecture '" + model.arch + "' has no tensor plan yet";

@@ -1,6 +1,7 @@
 #include "catalogue_entry.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "spec_check.hpp"
 #include "spec_fields.hpp"
@@ -136,18 +137,11 @@ bool read_array(FieldReader& in, const JsonNode& node, std::array<std::uint32_t,
 
 bool read_latent(FieldReader& in, const JsonNode& node, Latent& out)
 {
-  constexpr std::array<Field<Latent>, 3> k_fields{
-      {{"channels", &Latent::channels}, {"downscale", &Latent::downscale}, {"temporal", &Latent::temporal}}};
-  return read_object(in, node, k_fields, out, [&](const JsonNode& member) -> std::optional<bool> {
+  return read_object(in, node, k_latent_fields, out, [&](const JsonNode& member) -> std::optional<bool> {
     if (member.key == "patch") return read_array(in, member, out.patch);
     return {};
   });
 }
-
-constexpr std::array<Field<WhisperSpec>, 4> k_whisper_fields{{{"n_layer_enc", &WhisperSpec::n_layer_enc},
-                                                              {"n_layer_dec", &WhisperSpec::n_layer_dec},
-                                                              {"n_mels", &WhisperSpec::n_mels},
-                                                              {"n_audio_ctx", &WhisperSpec::n_audio_ctx}}};
 
 bool read_file_type(FieldReader& in, const JsonNode& node, std::optional<FileType>& out)
 {
@@ -165,6 +159,24 @@ bool read_list(FieldReader& in, const JsonNode& node, std::vector<T>& out, ReadO
     if (!read_one(in, *item, out.emplace_back())) return false;
   }
   return true;
+}
+
+/// The keys of image, video and audio models. Nothing: there is no such key.
+std::optional<bool> read_media(FieldReader& in, const JsonNode& m, ModelSpec& spec)
+{
+  const auto media = [&]() -> MediaSpec& {
+    if (!spec.media) spec.media = std::make_shared<MediaSpec>();
+    return *spec.media;
+  };
+  const auto key = m.key;
+  if (key == "whisper") return read_object(in, m, k_whisper_fields, media().whisper.emplace());
+  if (key == "native_resolution") return read_array(in, m, media().native_resolution);
+  if (key == "latent") return read_latent(in, m, media().latent.emplace());
+  if (key == "denoiser") return read_object(in, m, k_denoiser_fields, media().denoiser.emplace());
+  if (key == "sampling") return read_object(in, m, k_sampling_fields, media().sampling.emplace());
+  if (key == "tokens_per_second") return in.read(m, media().tokens_per_second);
+  if (key == "components") return read_list(in, m, media().components, read_component);
+  return {};
 }
 
 /// The keys that are not plain members of ModelSpec. Nothing: there is no such key.
@@ -197,10 +209,7 @@ std::optional<bool> read_special(FieldReader& in, const JsonNode& m, CatalogueEn
   if (key == "dsv4") return read_object(in, m, k_dsv4_fields, s.dsv4.emplace());
   if (key == "sparse") return read_object(in, m, k_sparse_fields, s.sparse.emplace());
   if (key == "native_type") return read_file_type(in, m, s.native_type);
-  if (key == "whisper") return read_object(in, m, k_whisper_fields, e.whisper.emplace());
-  if (key == "native_resolution") return read_array(in, m, e.native_resolution);
-  if (key == "latent") return read_latent(in, m, e.latent.emplace());
-  if (key == "components") return read_list(in, m, e.components, read_component);
+  if (auto done = read_media(in, m, s)) return done;
   if (key == "confidence") return in.read_enum(m, k_confidence_names, e.confidence);
   if (key == "sources") return in.read(m, e.sources);
   if (key == "notes") return in.read(m, e.notes);

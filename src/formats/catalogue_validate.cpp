@@ -47,6 +47,11 @@ bool is_date(std::string_view text, std::size_t length)
   return true;
 }
 
+std::span<const Component> components_of(const CatalogueEntry& e)
+{
+  return e.spec.media ? std::span<const Component>(e.spec.media->components) : std::span<const Component>();
+}
+
 void check_facts(const CatalogueEntry& e, Findings& out)
 {
   const auto& id = e.spec.id;
@@ -56,16 +61,17 @@ void check_facts(const CatalogueEntry& e, Findings& out)
   if (!is_date(e.facts.release, 7)) out.add(id, "release", "a month is expected, as 2024-07");
   if (!e.checked.empty() && !is_date(e.checked, 10)) out.add(id, "checked", "a date is expected, as 2024-07-31");
   if (e.spec.n_params == 0) out.add(id, "n_params", "the number of parameters is missing");
-  if ((e.spec.kind == ModelKind::image || e.spec.kind == ModelKind::video) && e.components.empty()) {
+  if ((e.spec.kind == ModelKind::image || e.spec.kind == ModelKind::video) && components_of(e).empty()) {
     out.add(id, "components", "an image or video model needs its components");
   }
 }
 
 void check_sum(const CatalogueEntry& e, Findings& out)
 {
-  if (e.components.empty()) return;
+  const auto components = components_of(e);
+  if (components.empty()) return;
   std::uint64_t sum = 0;
-  for (const auto& c : e.components) sum += c.n_params;
+  for (const auto& c : components) sum += c.n_params;
   if (sum != e.spec.n_params) {
     out.add(e.spec.id, "n_params",
             fmt::format("the components have {} parameters together, the entry says {}", sum, e.spec.n_params));

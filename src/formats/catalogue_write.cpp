@@ -153,17 +153,22 @@ void write_shape(EntryWriter& out, const ModelSpec& s)
   if (s.native_type) out.line("native_type", json_text(name(*s.native_type)));
 }
 
-void write_components(EntryWriter& out, const CatalogueEntry& e)
+void write_media(EntryWriter& out, const MediaSpec& media)
 {
-  if (e.native_resolution[0])
-    out.line("native_resolution", fmt::format("[{}, {}]", e.native_resolution[0], e.native_resolution[1]));
-  if (e.latent) {
-    const auto& l = *e.latent;
-    out.line("latent", fmt::format("{{\"channels\": {}, \"downscale\": {}, \"temporal\": {}, \"patch\": [{}]}}", l.channels,
-                                   l.downscale, l.temporal, fmt::join(l.patch, ", ")));
+  const auto& size = media.native_resolution;
+  if (size[0]) out.line("native_resolution", fmt::format("[{}, {}]", size[0], size[1]));
+  if (media.latent) {
+    InlineObject latent;
+    latent.add_fields(k_latent_fields, *media.latent);
+    if (media.latent->patch != Latent{}.patch) latent.add("patch", fmt::format("[{}]", fmt::join(media.latent->patch, ", ")));
+    out.line("latent", latent.text());
   }
+  out.object("denoiser", k_denoiser_fields, media.denoiser);
+  out.object("sampling", k_sampling_fields, media.sampling);
+  out.object("whisper", k_whisper_fields, media.whisper);
+  if (media.tokens_per_second > 0) out.line("tokens_per_second", fmt::format("{}", media.tokens_per_second));
   std::vector<std::string> components;
-  for (const auto& c : e.components) {
+  for (const auto& c : media.components) {
     components.push_back(fmt::format("{{\"role\": {}, \"name\": {}, \"params\": {}, \"precision\": {}}}", json_text(c.role),
                                      json_text(c.name), c.n_params,
                                      json_text(k_precision_names[static_cast<std::size_t>(c.precision)])));
@@ -190,17 +195,12 @@ std::string to_catalogue_json(const CatalogueEntry& e)
   out.text("ollama", e.facts.ollama);
   out.text("supersedes", e.supersedes);
   out.text("arch", e.spec.arch);
-  if (e.spec.n_layer > 0) {
+  if (e.spec.n_layer > 0 || e.spec.n_embd > 0) {
     write_shape(out, e.spec);
   } else {
     out.line("n_params", json_text(e.spec.n_params));
   }
-  if (e.whisper) {
-    const auto& w = *e.whisper;
-    out.line("whisper", fmt::format("{{\"n_layer_enc\": {}, \"n_layer_dec\": {}, \"n_mels\": {}, \"n_audio_ctx\": {}}}",
-                                    w.n_layer_enc, w.n_layer_dec, w.n_mels, w.n_audio_ctx));
-  }
-  write_components(out, e);
+  if (e.spec.media) write_media(out, *e.spec.media);
   out.line("confidence", json_text(k_confidence_names[static_cast<std::size_t>(e.confidence)]));
   std::vector<std::string> sources;
   for (const auto& source : e.sources) sources.push_back(json_text(source));

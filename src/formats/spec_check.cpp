@@ -7,6 +7,8 @@
 
 #include <fmt/core.h>
 
+#include "canirun/core/media.hpp"
+
 namespace canirun {
 
 namespace {
@@ -16,6 +18,8 @@ constexpr std::uint32_t k_max_width = 1U << 20;
 constexpr std::uint32_t k_max_vocab = 1U << 24;
 constexpr std::uint32_t k_max_heads = 1U << 10;
 constexpr std::uint32_t k_max_context = 1U << 30;  // what --ctx takes
+constexpr std::uint64_t k_max_component = std::uint64_t{1} << 44;
+constexpr std::uint32_t k_max_side = 1U << 15;
 
 /// Architectures of llama.cpp whose layers have experts in every model: their graphs cannot be built without.
 constexpr auto k_experts_only = std::to_array<std::string_view>(
@@ -106,6 +110,50 @@ std::optional<std::string> bad_ssm(const ModelSpec& s)
   return {};
 }
 
+/// Divisors are not 0 and nothing is so large that a product of shapes would overflow.
+std::optional<std::string> bad_media(const MediaSpec& m)
+{
+  for (const auto& c : m.components) {
+    if (c.n_params > k_max_component) return fmt::format("components: {} parameters are too many", c.n_params);
+  }
+  for (const auto side : m.native_resolution) {
+    if (auto e = above("native_resolution", side, k_max_side)) return e;
+  }
+  if (m.latent) {
+    const auto& l = *m.latent;
+    for (const auto n : {l.channels, l.downscale, l.temporal, l.patch[0], l.patch[1], l.patch[2]}) {
+      if (n == 0) return "latent: a number of at least 1 is expected for each of its fields";
+      if (auto e = above("latent", n, 4096)) return e;
+    }
+  }
+  if (m.denoiser) {
+    const auto& d = *m.denoiser;
+    for (const auto n : {d.n_layer, d.n_layer_single, d.n_layer_dual, d.n_layer_refine}) {
+      if (auto e = above("denoiser", n, k_max_layers)) return e;
+    }
+    for (const auto n : {d.n_embd, d.n_ff, d.n_embd_text, d.n_text}) {
+      if (auto e = above("denoiser", n, k_max_width)) return e;
+      if (n == 0) return "denoiser: n_embd, n_ff, n_embd_text and n_text are at least 1";
+    }
+    if (d.n_head == 0 || d.n_embd % d.n_head || d.n_embd / d.n_head % 2)
+      return fmt::format("denoiser.n_head: {} heads do not divide n_embd {} in even widths", d.n_head, d.n_embd);
+  }
+  if (m.sampling) {
+    const auto& s = *m.sampling;
+    if (s.passes == 0 || s.frames == 0) return "sampling: passes and frames are at least 1";
+    for (const auto n : {s.steps, s.passes, s.frames}) {
+      if (auto e = above("sampling", n, 10000)) return e;
+    }
+  }
+  if (m.whisper) {
+    for (const auto n : {m.whisper->n_layer_enc, m.whisper->n_layer_dec, m.whisper->n_mels, m.whisper->n_audio_ctx}) {
+      if (n == 0) return "whisper: each of its fields is at least 1";
+      if (auto e = above("whisper", n, 1u << 16)) return e;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void complete(ModelSpec& s)
@@ -120,7 +168,16 @@ std::optional<std::string> invalid(const ModelSpec& s)
 {
   if (s.arch.empty() || (s.kind != ModelKind::text && s.kind != ModelKind::embedding)) {
     if (s.n_params == 0) return "n_params: a model without shapes needs its number of parameters";
-    return {};
+    if (s.media) {
+      if (auto e = bad_media(*s.media)) return e;
+      if (s.media->whisper) {
+        if (auto e = above("n_embd", s.n_embd, k_max_width)) return e;
+        if (auto e = above("n_vocab", s.n_vocab, k_max_vocab)) return e;
+        if (s.n_embd == 0 || s.n_head(0) == 0 || s.n_embd % s.n_head(0)) return "n_head: the heads do not divide n_embd";
+      }
+    }
+    // A speech model that a language model drives has shapes too and is planned by them.
+    if (s.kind != ModelKind::audio || s.n_layer == 0 || s.arch.empty()) return {};
   }
   if (s.n_layer == 0) return "n_layer: a model has at least one layer";
   if (s.n_embd == 0) return "n_embd: the width of the model is missing";

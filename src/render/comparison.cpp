@@ -16,6 +16,7 @@ Cell verdict(const QuantReport* row, bool with_quant)
   if (!row) return {"?"};
   auto text = std::string(name(row->grade.letter));
   if (row->fits && row->speed.generation_tps) text += fmt::format(" {} t/s", speed_text(*row));
+  else if (row->fits && row->media) text += " " + speed_text(*row);
   if (row->fits && with_quant) text += " " + quant_text(*row);
   return {text, row->grade.letter};
 }

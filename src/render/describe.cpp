@@ -74,18 +74,46 @@ std::string where_text(const QuantReport& row)
   if (!row.fits) return "does not fit";
   if (p.gpus.empty()) return "CPU";
   const auto gpus = p.gpus.size() == 1 ? std::string("GPU") : fmt::format("{} GPUs", p.gpus.size());
+  if (row.media && p.mode == Placement::Mode::split) return gpus + " + RAM";
   if (p.n_cpu_moe > 0) return gpus + ", experts in RAM";
   if (p.mode == Placement::Mode::split) return fmt::format("{} {}/{} + RAM", gpus, p.n_gpu_layers, p.n_layers + 1);
   return gpus;
 }
 
+namespace {
+
+std::string times_text(double times) { return rate_text(times) + "x"; }
+
+}  // namespace
+
+std::string speed_unit(const ModelReport& model)
+{
+  if (model.quants.empty() || !model.quants.front().media) return "t/s";
+  switch (model.quants.front().media->unit) {
+    case MediaRun::Unit::image: return "s/image";
+    case MediaRun::Unit::video: return "s/video";
+    case MediaRun::Unit::speech: return "real time";
+  }
+  return "t/s";
+}
+
 std::string speed_text(const QuantReport& row)
 {
+  if (row.media) {
+    if (row.media->seconds) return rate_text(row.media->seconds->estimate) + " s";
+    return row.media->times_real_time ? times_text(row.media->times_real_time->estimate) : "?";
+  }
   return row.speed.generation_tps ? rate_text(row.speed.generation_tps->estimate) : "?";
 }
 
 std::string speed_range_text(const QuantReport& row, const Style& style)
 {
+  if (row.media) {
+    const auto& m = *row.media;
+    if (m.seconds) return fmt::format("{}{}{} s", rate_text(m.seconds->low), style.dash(), rate_text(m.seconds->high));
+    if (!m.times_real_time) return "?";
+    return fmt::format("{}{}{}", times_text(m.times_real_time->low), style.dash(), times_text(m.times_real_time->high));
+  }
   const auto& speed = row.speed.generation_tps;
   return speed ? fmt::format("{}{}{}", rate_text(speed->low), style.dash(), rate_text(speed->high)) : "?";
 }

@@ -18,7 +18,9 @@ std::vector<std::string> machine_lines(const HardwareProfile& hardware, const St
 std::string quant_text(const QuantReport& row);
 /// "GPU", "2 GPUs", "GPU + RAM (40/81)", "GPU, experts in RAM", "CPU", "does not fit".
 std::string where_text(const QuantReport& row);
-/// "24", or "?" where no bandwidth is known.
+/// What `speed_text` of a model's rows counts: "t/s", "s/image", "s/video", "real time".
+std::string speed_unit(const ModelReport& model);
+/// "24" tokens a second, "12 s" an image, "8.2x" real time, or "?" where no bandwidth is known.
 std::string speed_text(const QuantReport& row);
 /// "12–18", or "?".
 std::string speed_range_text(const QuantReport& row, const Style& style);

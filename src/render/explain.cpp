@@ -56,10 +56,14 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
 
 std::string thresholds()
 {
-  std::string out = "Grade: the worse of two letters (docs/grading.md)\n  letter  memory left  tokens a second\n";
+  std::string out =
+      "Grade: the worse of two letters (docs/grading.md)\n  letter  memory left  tokens a second  seconds an image  times real "
+      "time\n";
   for (const auto& t : grade_thresholds()) {
-    out += fmt::format("  {:<6} {:>9.0f} %  {:>13}\n", name(t.letter), 100 * t.min_headroom,
-                       t.min_tokens_per_second > 0 ? fmt::format("{:g}", t.min_tokens_per_second) : "any");
+    out += fmt::format("  {:<6} {:>9.0f} %  {:>15}  {:>16}  {:>15}\n", name(t.letter), 100 * t.min_headroom,
+                       t.min_tokens_per_second > 0 ? fmt::format("{:g}", t.min_tokens_per_second) : "any",
+                       t.max_seconds_per_image > 0 ? fmt::format("{:g}", t.max_seconds_per_image) : "any",
+                       t.min_times_real_time > 0 ? fmt::format("{:g}", t.min_times_real_time) : "any");
   }
   return out + "  F      does not fit\n";
 }
@@ -74,7 +78,13 @@ std::string render_explanation(const Report& report, const ModelReport& model, c
     out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name), quant_text(row), model.n_ctx);
     for (const auto& d : row.devices) out += device_parts(d, row, model, report);
     out += "\n";
-    if (const auto& s = row.speed.generation_tps) {
+    if (row.media) {
+      for (const auto& stage : row.media->stages) {
+        out += fmt::format("Stage {:<14} GPU {:>10}, RAM {:>10}\n", stage.name, size_text(stage.gpu), size_text(stage.host));
+      }
+      const Style style({.colour = false, .unicode = false});
+      out += fmt::format("Speed: {} {} (between {})\n", speed_text(row), speed_unit(model), speed_range_text(row, style));
+    } else if (const auto& s = row.speed.generation_tps) {
       out += fmt::format("Speed: {} t/s (between {} and {}), limited by {}; basis: {} figures\n", rate_text(s->estimate),
                          rate_text(s->low), rate_text(s->high), name(row.speed.limited_by), name(row.speed.basis));
     } else {

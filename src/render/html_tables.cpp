@@ -45,8 +45,10 @@ void figure_cells(std::string& out, const QuantReport& row)
   const auto total = row.memory.total();
   number_cell(out, to_gib(total).value, gib_text(total));
   out += fmt::format("<td>{}</td>", escape_html(where_text(row)));
-  const auto& tps = row.speed.generation_tps;
-  number_cell(out, tps && row.fits ? tps->estimate : -1, row.fits ? speed_text(row) : "");
+  const auto& speed = row.media && row.media->seconds ? row.media->seconds
+                      : row.media                     ? row.media->times_real_time
+                                                      : row.speed.generation_tps;
+  number_cell(out, speed && row.fits ? speed->estimate : -1, row.fits ? speed_text(row) : "");
   const auto context = row.max_ctx.value_or(0);
   number_cell(out, context, context > 0 ? context_text(context) : "");
 }
@@ -64,7 +66,8 @@ void best_pick(std::string& out, const ModelReport& model)
                      row.speed.generation_tps ? fmt::format(" · {} tokens a second ({}–{})", speed_text(row),
                                                             rate_text(row.speed.generation_tps->low),
                                                             rate_text(row.speed.generation_tps->high))
-                                              : "");
+                     : row.media ? fmt::format(" · {} {}", speed_text(row), speed_unit(model))
+                                 : "");
   if (!row.command.empty()) out += fmt::format("<pre tabindex=\"0\"><code>{}</code></pre>\n", escape_html(row.command));
 }
 
@@ -79,6 +82,7 @@ void verdict_cell(std::string& out, const QuantReport* row, bool with_quant)
   out += fmt::format("<td data-order=\"{:.4f}\">{}", static_cast<double>(row->grade.letter) + std::min(tps, 9999.0) / 1e4,
                      grade_mark(row->grade.letter));
   if (row->fits && row->speed.generation_tps) out += fmt::format(" {} <small>t/s</small>", speed_text(*row));
+  else if (row->fits && row->media) out += " " + speed_text(*row);
   if (row->fits && with_quant) out += fmt::format(" <small>{}</small>", escape_html(quant_text(*row)));
   out += "</td>";
 }
@@ -96,14 +100,15 @@ const QuantReport* row_of(const Report& report, const ModelReport& model, const 
 
 void html_model(std::string& out, const ModelReport& model)
 {
-  out += fmt::format("<h2>{}</h2>\n<p class=\"lead\">{} parameters{} · context {} of {} tokens</p>\n", escape_html(model.name),
-                     params_text(model.n_params), model.license.empty() ? "" : " · " + escape_html(model.license), model.n_ctx,
-                     model.n_ctx_train);
+  out += fmt::format("<h2>{}</h2>\n<p class=\"lead\">{} parameters{}{}</p>\n", escape_html(model.name), params_text(model.n_params),
+                     model.license.empty() ? "" : " · " + escape_html(model.license),
+                     model.n_ctx > 0 ? fmt::format(" · context {} of {} tokens", model.n_ctx, model.n_ctx_train) : "");
   best_pick(out, model);
   for (const auto& note : model.notes) out += fmt::format("<p>{}</p>\n", escape_html(note));
   if (model.quants.empty()) return;
+  const auto unit = speed_unit(model);
   open_table(out, "Quantisations of " + model.name, "sortable",
-             {{"Quantisation"}, {"Grade"}, {"Memory, GiB", true}, {"Runs on"}, {"t/s", true}, {"Largest context", true}, {"Notes"}});
+             {{"Quantisation"}, {"Grade"}, {"Memory, GiB", true}, {"Runs on"}, {unit, true}, {"Largest context", true}, {"Notes"}});
   for (std::size_t i = 0; i < model.quants.size(); ++i) {
     const auto& row = model.quants[i];
     const bool best = model.best == i && row.fits;

@@ -52,33 +52,55 @@ json device_json(const DeviceReport& d, const QuantReport& row)
   return out;
 }
 
+json media_json(const MediaRun& m)
+{
+  json stages = json::array();
+  for (const auto& s : m.stages) stages.push_back({{"stage", s.name}, {"gpu_bytes", s.gpu.count}, {"host_bytes", s.host.count}});
+  const bool picture = m.unit != MediaRun::Unit::speech;
+  return {{"unit", m.unit == MediaRun::Unit::image   ? "image"
+                   : m.unit == MediaRun::Unit::video ? "video"
+                                                     : "speech"},
+          {"runtime", m.runtime.empty() ? json(nullptr) : json(m.runtime)},
+          {"width", picture ? json(m.width) : json(nullptr)},
+          {"height", picture ? json(m.height) : json(nullptr)},
+          {"frames", picture ? json(m.frames) : json(nullptr)},
+          {"steps", picture ? json(m.steps) : json(nullptr)},
+          {"settings", m.settings},
+          {"stages", std::move(stages)},
+          {"seconds", range(m.seconds, 2)},
+          {"times_real_time", range(m.times_real_time, 2)},
+          {"buffer_range", {{"low", decimal(m.memory_low, 2)}, {"high", decimal(m.memory_high, 2)}}}};
+}
+
 json quant_json(const QuantReport& row)
 {
   json memory, devices = json::array();
   add_parts(memory, row.memory, row);
   for (const auto& d : row.devices) devices.push_back(device_json(d, row));
   const auto& p = row.placement;
-  return {{"quant", quant_text(row)},
-          {"grade", name(row.grade.letter)},
-          {"memory_grade", name(row.grade.memory)},
-          {"speed_grade", name_or_null(row.grade.speed)},
-          {"limited_by", name(row.grade.limited_by)},
-          {"fits", row.fits},
-          {"file_bytes", row.file_bytes.count},
-          {"bits_per_weight", decimal(row.bits_per_weight.value, 4)},
-          {"placement",
-           {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
-          {"memory", std::move(memory)},
-          {"devices", std::move(devices)},
-          {"speed",
-           {{"generation_tps", range(row.speed.generation_tps, 2)},
-            {"prompt_tps", range(row.speed.prompt_tps, 1)},
-            {"time_to_first_token_s", range(row.speed.time_to_first_token_s, 3)},
-            {"limited_by", name(row.speed.limited_by)},
-            {"basis", name(row.speed.basis)}}},
-          {"max_ctx", row.max_ctx ? json(*row.max_ctx) : json(nullptr)},
-          {"command", row.command.empty() ? json(nullptr) : json(row.command)},
-          {"notes", row.notes}};
+  json out{{"quant", quant_text(row)},
+           {"grade", name(row.grade.letter)},
+           {"memory_grade", name(row.grade.memory)},
+           {"speed_grade", name_or_null(row.grade.speed)},
+           {"limited_by", name(row.grade.limited_by)},
+           {"fits", row.fits},
+           {"file_bytes", row.file_bytes.count},
+           {"bits_per_weight", decimal(row.bits_per_weight.value, 4)},
+           {"placement",
+            {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
+           {"memory", std::move(memory)},
+           {"devices", std::move(devices)},
+           {"speed",
+            {{"generation_tps", range(row.speed.generation_tps, 2)},
+             {"prompt_tps", range(row.speed.prompt_tps, 1)},
+             {"time_to_first_token_s", range(row.speed.time_to_first_token_s, 3)},
+             {"limited_by", name(row.speed.limited_by)},
+             {"basis", name(row.speed.basis)}}},
+           {"max_ctx", row.max_ctx ? json(*row.max_ctx) : json(nullptr)},
+           {"command", row.command.empty() ? json(nullptr) : json(row.command)},
+           {"notes", row.notes}};
+  if (row.media) out["media"] = media_json(*row.media);
+  return out;
 }
 
 json model_json(const ModelReport& m)

@@ -33,14 +33,17 @@ std::string figures(const QuantReport& r)
                      r.max_ctx && *r.max_ctx > 0 ? context_text(*r.max_ctx) : "–");
 }
 
-constexpr std::string_view k_columns = "Quant | Grade | Memory | Runs on | t/s | Max context |\n";
+/// `unit` of the speed: "t/s", "s/image".
+std::string columns(std::string_view unit) { return fmt::format("Quant | Grade | Memory | Runs on | {} | Max context |\n", unit); }
 constexpr std::string_view k_rules = "--- | --- | ---: | --- | ---: | ---: |\n";
 
 std::string model_section(const ModelReport& m)
 {
   std::string out = fmt::format("## {}\n\n", cell(m.name));
   if (m.quants.empty()) return out + fmt::format("Grade **?**: {}\n", cell(m.notes.empty() ? "not planned" : m.notes.front()));
-  out += fmt::format("{} parameters, {} tokens of context\n\n| {}| {}", params_text(m.n_params), m.n_ctx, k_columns, k_rules);
+  out += fmt::format("{} parameters", params_text(m.n_params));
+  if (m.n_ctx > 0) out += fmt::format(", {} tokens of context", m.n_ctx);
+  out += fmt::format("\n\n| {}| {}", columns(speed_unit(m)), k_rules);
   for (const auto& r : m.quants) out += "| " + figures(r);
   if (m.best && !m.quants[*m.best].command.empty()) {
     out += fmt::format("\nBest: {}\n\n```sh\n{}\n```\n", cell(quant_text(m.quants[*m.best])), clean(m.quants[*m.best].command));
@@ -76,7 +79,7 @@ std::string machine_section(const Report& report)
 std::string models_section(const Report& report, const RenderOptions& options)
 {
   if (report.models.size() == 1) return model_section(report.models.front());
-  std::string out = fmt::format("| Model | Parameters | {}| --- | ---: | {}", k_columns, k_rules);
+  std::string out = fmt::format("| Model | Parameters | {}| --- | ---: | {}", columns("t/s"), k_rules);
   std::size_t shown = 0;
   for (const auto& m : report.models) {
     if (options.limit > 0 && shown++ == options.limit) break;

@@ -20,6 +20,12 @@ std::string title(const ModelReport& model, const Style& style, std::uint32_t wi
   }
   if (model.n_ctx > 0)
     text += fmt::format("{}{} of {} tokens of context", style.dot(), model.n_ctx, std::max(model.n_ctx, model.n_ctx_train));
+  if (!model.quants.empty() && model.quants.front().media && model.quants.front().media->width > 0) {
+    const auto& m = *model.quants.front().media;
+    text += fmt::format("{}{}x{}", style.dot(), m.width, m.height);
+    if (m.frames > 1) text += fmt::format(", {} frames", m.frames);
+    text += fmt::format(", {} steps", m.steps);
+  }
   text = cut(name + text, width, style.ellipsis());
   return style.bold(text.substr(0, std::min(name.size(), text.size()))) + text.substr(std::min(name.size(), text.size())) + "\n";
 }
@@ -31,7 +37,7 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                    {"grade", false},
                    {"memory", true},
                    {"runs on", false, true},
-                   {"t/s", true},
+                   {speed_unit(model), true},
                    {"range", true, false, 100},
                    {"max ctx", true},
                    {"headroom", true, false, 100},
@@ -57,10 +63,10 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                {fmt::format("{:.0f} %", 100 * headroom_share(row))},
                {fmt::format("{:.2f}", row.bits_per_weight.value)},
                {size_text(row.file_bytes)},
-               {!row.fits              ? std::string(style.dash())
+               {!row.fits || row.media ? std::string(style.dash())
                 : row.speed.prompt_tps ? rate_text(row.speed.prompt_tps->estimate)
                                        : "?"},
-               {!row.fits                         ? std::string(style.dash())
+               {!row.fits || row.media            ? std::string(style.dash())
                 : row.speed.time_to_first_token_s ? rate_text(row.speed.time_to_first_token_s->estimate) + " s"
                                                   : "?"}});
   }

@@ -105,6 +105,9 @@ std::string render_prometheus(Reports reports, const RenderOptions&)
                [](const QuantReport& r) { return fmt::format("{}", static_cast<int>(r.grade.letter)); });
   model_metric(out, reports, "model_fits", "1 if the best quantisation fits.",
                [](const QuantReport& r) { return std::string(r.fits ? "1" : "0"); });
+  model_metric(out, reports, "model_seconds_per_generation", "Estimated seconds for one image or video.", [](const QuantReport& r) {
+    return r.media && r.media->seconds ? fmt::format("{:.2f}", r.media->seconds->estimate) : "";
+  });
   model_metric(out, reports, "model_memory_bytes", "Memory that a run needs, all devices.",
                [](const QuantReport& r) { return fmt::format("{}", r.memory.total().count); });
   model_metric(out, reports, "model_generation_tokens_per_second", "Estimated text generation.", [](const QuantReport& r) {

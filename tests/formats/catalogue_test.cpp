@@ -54,7 +54,7 @@ TEST_CASE("every entry of the catalogue says where it comes from and what it is"
     CHECK(entry.facts.release.size() == 7);
     CHECK(entry.checked.size() == 10);
     CHECK(entry.spec.n_params > 0);
-    if (entry.spec.kind == ModelKind::image || entry.spec.kind == ModelKind::video) CHECK_FALSE(entry.components.empty());
+    if (entry.spec.kind == ModelKind::image || entry.spec.kind == ModelKind::video) CHECK_FALSE(entry.spec.media->components.empty());
   }
 }
 
@@ -132,8 +132,8 @@ TEST_CASE("figures of entries become the spec that llama.cpp would read", "[form
   CHECK(mamba.ssm->dt_rank == 48);
 
   CHECK(builtin().find("gpt-oss-20b")->spec.native_type == FileType::MXFP4_MOE);
-  CHECK(builtin().find("sdxl")->components.size() == 4);
-  CHECK(builtin().find("whisper-tiny")->whisper->n_audio_ctx == 1500);
+  CHECK(builtin().find("sdxl")->spec.media->components.size() == 4);
+  CHECK(builtin().find("whisper-tiny")->spec.media->whisper->n_audio_ctx == 1500);
 }
 
 TEST_CASE("an entry that is wrong is one sentence with file, position, entry and field", "[formats][catalogue]")

@@ -27,7 +27,8 @@ struct GradeThreshold {
   Letter letter = Letter::F;
   double min_headroom = 0;           ///< Share of the budget that stays free, smallest over the devices used.
   double min_tokens_per_second = 0;  ///< Text generation.
-  double max_seconds_per_image = 0;  ///< Image models at their native size; 0 = no limit.
+  double max_seconds_per_image = 0;  ///< Image models at their native size, videos a latent frame; 0 = no limit.
+  double min_times_real_time = 0;    ///< Speech: seconds of sound in a second.
 };
 /// S first, D last; what meets none of them is F.
 std::span<const GradeThreshold> grade_thresholds();
@@ -38,10 +39,14 @@ Letter memory_letter(double headroom);
 Letter speed_letter(double tokens_per_second);
 /// Letter of an image model's seconds per image.
 Letter image_speed_letter(double seconds_per_image);
+/// Letter of a speech model that handles so many seconds of sound in a second.
+Letter speech_speed_letter(double times_real_time);
 /// Best letter of a placement that needs RAM when the speed is unknown: the weights there are read at a rate nobody measured.
 inline constexpr Letter k_best_letter_in_ram_unmeasured = Letter::C;
 /// The grade from both; a placement that needs RAM without a known speed is capped at C.
 Grade make_grade(double headroom, std::optional<double> tokens_per_second, bool needs_ram, bool speed_applies);
+/// The same with the speed letter found already.
+Grade combine_letters(Letter memory, std::optional<Letter> speed, bool needs_ram, bool speed_applies);
 
 std::string_view name(Letter letter);
 std::optional<Letter> parse_letter(std::string_view text);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,8 @@
 /// GGUF file and a config.json all become a `ModelSpec`; one that exists is valid, so nothing after it fails.
 
 namespace canirun {
+
+struct MediaSpec;
 
 /// A hyper-parameter that is one number for all layers or one number a layer (GGUF: scalar or array).
 template <typename T>
@@ -205,6 +208,8 @@ struct ModelSpec {
   std::uint64_t n_params_mmproj = 0;
   std::uint64_t n_params_mtp = 0;
   std::optional<FileType> native_type;  ///< gpt-oss: MXFP4_MOE.
+
+  std::shared_ptr<MediaSpec> media;  ///< Parts and shapes of an image, video or audio model (media.hpp); never changed once read.
 
   /// From a GGUF: its own tensor table decides which optional weights exist, and their types. Empty for a catalogue entry.
   std::vector<FileTensor> tensors;

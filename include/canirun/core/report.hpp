@@ -10,6 +10,7 @@
 #include "canirun/core/checkpoint.hpp"
 #include "canirun/core/grade.hpp"
 #include "canirun/core/hardware.hpp"
+#include "canirun/core/media_run.hpp"
 #include "canirun/core/memory.hpp"
 #include "canirun/core/speed.hpp"
 #include "canirun/core/workload.hpp"
@@ -55,6 +56,7 @@ struct QuantReport {
   std::string file;                      ///< Path of the model file, or the name of the one that is needed.
   std::string command;                   ///< A command line that runs it as it was graded.
   std::vector<std::string> notes;
+  std::optional<MediaRun> media;  ///< Of image, video and audio models; `speed` and `max_ctx` are empty then.
 };
 
 /// One context length of a heat map: a cell for each row of `ModelReport::quants`.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "canirun/core/evaluate.hpp"
+#include "canirun/core/media.hpp"
 #include "canirun/core/model.hpp"
 #include "canirun/core/result.hpp"
 #include "canirun/formats/data_paths.hpp"
@@ -19,34 +19,7 @@
 
 namespace canirun {
 
-/// How sure the size of one component is.
-enum class Precision { exact, recalled, published, estimate };
-
-/// A part of an image, video or audio model that is loaded on its own: "unet", "transformer", "text_encoder", "vae", "model" …
-struct Component {
-  std::string role;
-  std::string name;
-  std::uint64_t n_params = 0;
-  Precision precision = Precision::published;
-};
-
-/// The latent space that a denoiser works in.
-struct Latent {
-  std::uint32_t channels = 0;
-  std::uint32_t downscale = 0;                  ///< Pixels per latent, each way.
-  std::uint32_t temporal = 1;                   ///< Frames per latent frame.
-  std::array<std::uint32_t, 3> patch{1, 1, 1};  ///< Latents per token: frames, height, width.
-};
-
-/// An encoder-decoder for speech (whisper.cpp); n_embd, n_head, n_ff and n_vocab are the spec's.
-struct WhisperSpec {
-  std::uint32_t n_layer_enc = 0;
-  std::uint32_t n_layer_dec = 0;
-  std::uint32_t n_mels = 0;
-  std::uint32_t n_audio_ctx = 0;
-};
-
-/// One entry as the file has it, and the spec made of it. `spec.arch` is empty for kinds without a llama.cpp architecture.
+/// One entry as the file has it, and the spec made of it. `spec.arch` is empty where no architecture is known.
 struct CatalogueEntry {
   ModelSpec spec;
   ModelFacts facts;
@@ -57,11 +30,6 @@ struct CatalogueEntry {
   std::vector<std::string> sources;
   std::string notes;
   std::string checked;  ///< Date of the last comparison with its sources, YYYY-MM-DD.
-
-  std::vector<Component> components;  ///< Of image, video and audio models.
-  std::optional<Latent> latent;
-  std::array<std::uint32_t, 2> native_resolution{0, 0};  ///< Width, height; 0 = none.
-  std::optional<WhisperSpec> whisper;
 };
 
 class Catalogue {

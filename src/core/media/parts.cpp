@@ -1,0 +1,193 @@
+#include "media/parts.hpp"
+
+#include <algorithm>
+
+namespace canirun {
+
+namespace {
+
+// vae.hpp: get_tile_sizes: tiles of 256 pixels unless --vae-tile-size says otherwise.
+constexpr std::uint32_t k_tile = 256;
+
+/// Text encoders by the name of the component: the vocabulary decides what a table in F32 costs, the width what a prompt takes.
+struct Encoder {
+  std::string_view name;
+  std::uint64_t n_vocab, n_embd;
+};
+constexpr auto k_encoders = std::to_array<Encoder>({
+    {"CLIP ViT-L/14", 49408, 768},
+    {"OpenCLIP ViT-bigG", 49408, 1280},
+    {"OpenCLIP ViT-H", 49408, 1024},
+    {"UMT5-XXL", 256384, 4096},
+    {"Pile-T5-XL", 32128, 2048},
+    {"T5-XXL", 32128, 4096},
+    {"Qwen2.5-VL-7B", 152064, 3584},
+    {"Qwen3-4B", 151936, 2560},
+    {"Qwen3-8B", 151936, 4096},
+    {"Mistral Small 3.2", 131072, 5120},
+    {"Gemma 2 2B", 256000, 2304},
+    {"Gemma 3 12B", 262208, 3840},
+    {"LLaVA-Llama-3-8B", 128320, 4096},
+    {"Llama-3.1-8B", 128256, 4096},
+    {"ChatGLM3-6B", 65024, 4096},
+    {"GLM-4-9B", 151552, 4096},
+    {"ByT5-small", 384, 1472},
+});
+
+const Encoder* find_encoder(std::string_view name)
+{
+  for (const auto& e : k_encoders) {
+    if (name.starts_with(e.name)) return &e;
+  }
+  return nullptr;
+}
+
+bool is_encoder(const Component& c) { return c.role == "text_encoder" || c.role == "image_encoder"; }
+bool is_decoder(const Component& c) { return c.role == "vae"; }
+
+bool edits(const ModelSpec& model) { return model.kind == ModelKind::video; }
+
+// Measured over estimated: docs/media-models.md, "How far it agrees".
+constexpr double k_video_low = 0.7, k_video_high = 1.5;
+constexpr double k_estimated_low = 0.7, k_estimated_high = 1.4;
+constexpr double k_replayed_high = 1.17;  // FLUX in 2024 printed up to 17 % more; UNets and image decoders are exact
+constexpr std::uint64_t k_text_tokens = 77;
+
+}  // namespace
+
+ImageModel::ImageModel(const ModelSpec& model, const ImageShape& image, Backend backend)
+    : model_(model), media_(*model.media), image_(image), backend_(backend)
+{
+  if (is_unet(model.arch) && media_.latent) known_ = GraphKnown::replayed;
+  else known_ = transformer_known(model.arch, media_);
+  if (known_) {
+    Graph graph;
+    Net net(graph, {.flash_attn = true, .backend = backend_});
+    build_denoiser(net);
+    denoiser_work_ = net.work();
+    declared_params_ = net.n_params();
+    denoiser_weights_ = net.weights();
+    denoiser_buffer_[1] = buffer_bytes(graph, backend_);
+  }
+  if (media_.latent) {
+    Graph graph;
+    Net net(graph, {.backend = backend_});
+    build_image_decoder(net, *media_.latent, {k_tile, k_tile, 1});
+    decoder_weights_ = net.weights();
+    const auto tiles = static_cast<double>(image_.width) * image_.height / (double{k_tile} * k_tile);
+    // A video decoder's kernels reach over three frames.
+    decoder_work_ = net.work().scaled(tiles * (is_video() ? 3.0 * image_.frames : 1.0));
+    if (!is_video()) decoder_buffer_[1] = buffer_bytes(graph, backend_);
+  }
+  const double n_text = media_.denoiser ? std::max<std::uint32_t>(1, media_.denoiser->n_text) : k_text_tokens;
+  for (const auto& c : media_.components) {
+    if (!is_encoder(c)) continue;
+    encoder_work_.flops += 2.0 * static_cast<double>(c.n_params) * n_text;
+    encoder_work_.bytes += 2.0 * static_cast<double>(c.n_params);
+  }
+}
+
+void ImageModel::build_denoiser(Net& net) const
+{
+  if (is_unet(model_.arch)) build_unet(net, model_.arch, media_, image_);
+  else build_transformer(net, model_.arch, media_, image_);
+}
+
+double ImageModel::memory_low() const
+{
+  if (is_video()) return k_video_low;
+  return known_ == GraphKnown::replayed ? 1 : k_estimated_low;
+}
+
+double ImageModel::memory_high() const
+{
+  if (is_video()) return k_video_high;
+  if (is_unet(model_.arch)) return 1;
+  return known_ == GraphKnown::replayed ? k_replayed_high : k_estimated_high;
+}
+
+std::uint64_t ImageModel::encoder_bytes(const Component& part, TensorType type) const
+{
+  // Images are encoded at 16 bits: a vision tower is no use quantised.
+  if (part.role == "image_encoder") return 2 * part.n_params;
+  std::uint64_t n_table = 0, width = 1024;
+  if (const auto* e = find_encoder(part.name)) {
+    n_table = std::min(e->n_vocab * e->n_embd, part.n_params);
+    width = e->n_embd;
+  }
+  // Rows of whole blocks: every known width is a multiple of 256 but CLIP-H's and ByT5's, which keep 16 bits for K-quants.
+  const std::array<NetWeight, 2> weights{
+      {{WeightKind::table, width, n_table / width, 1}, {WeightKind::matrix, width, (part.n_params - n_table) / width, 1}}};
+  return stored_bytes(weights, type);
+}
+
+PartBytes ImageModel::parts(TensorType type) const
+{
+  PartBytes out;
+  for (const auto& c : media_.components) {
+    if (is_encoder(c)) {
+      out.encoders += encoder_bytes(c, type);
+    } else if (is_decoder(c)) {
+      const bool half = media_.latent && media_.latent->downscale == 8 && !edits(model_);
+      out.decoder += half ? stored_bytes(decoder_weights_, TensorType::f16) : 2 * c.n_params;
+    } else if (declared_params_ > 0) {
+      // The published size stands; the shapes say which share of it each kind of tensor has.
+      const auto share = static_cast<double>(c.n_params) / static_cast<double>(declared_params_);
+      const auto bytes = static_cast<std::uint64_t>(static_cast<double>(stored_bytes(denoiser_weights_, type)) * share);
+      out.denoiser += bytes;
+      out.expert = std::max(out.expert, bytes);
+    } else {
+      constexpr std::uint64_t k_row = 1024;
+      const std::array<NetWeight, 1> weights{{{WeightKind::matrix, k_row, c.n_params / k_row, 1}}};
+      const auto bytes = stored_bytes(weights, type);
+      out.denoiser += bytes;
+      out.expert = std::max(out.expert, bytes);
+    }
+  }
+  return out;
+}
+
+std::uint64_t ImageModel::encoder_buffer() const
+{
+  // A prompt through the widest encoder: hidden states, feed-forward part and scores, one layer at a time.
+  const std::uint64_t n = media_.denoiser ? std::max<std::uint32_t>(1, media_.denoiser->n_text) : k_text_tokens;
+  std::uint64_t width = 768;
+  for (const auto& c : media_.components) {
+    if (const auto* e = is_encoder(c) ? find_encoder(c.name) : nullptr) width = std::max(width, e->n_embd);
+  }
+  return 4 * n * (14 * width + n * width / 64);
+}
+
+std::uint64_t ImageModel::denoiser_buffer(bool flash_attn) const
+{
+  auto& known = denoiser_buffer_[flash_attn];
+  if (!known && known_) {
+    Graph graph;
+    Net net(graph, {.flash_attn = flash_attn, .backend = backend_});
+    build_denoiser(net);
+    known = buffer_bytes(graph, backend_);
+  }
+  return known.value_or(0);
+}
+
+std::uint64_t ImageModel::decoder_buffer(bool tiled) const
+{
+  auto& known = decoder_buffer_[tiled];
+  if (known || !media_.latent) return known.value_or(0);
+  auto image = image_;
+  if (tiled) {
+    image.width = std::min(image.width, k_tile);
+    image.height = std::min(image.height, k_tile);
+  }
+  if (is_video()) {
+    known = video_decoder_bytes(model_.arch, *media_.latent, image);
+  } else {
+    Graph graph;
+    Net net(graph, {.backend = backend_});
+    build_image_decoder(net, *media_.latent, image);
+    known = buffer_bytes(graph, backend_);
+  }
+  return *known;
+}
+
+}  // namespace canirun

@@ -1,0 +1,142 @@
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "canirun/core/evaluate.hpp"
+#include "canirun/formats/catalogue.hpp"
+#include "catch.hpp"
+#include "media/parts.hpp"
+
+using namespace canirun;
+using namespace canirun::literals;
+
+namespace {
+
+const Catalogue& builtin()
+{
+  static const auto k_catalogue = Catalogue::builtin();
+  return *k_catalogue;
+}
+
+Figure figure(double value, std::string unit)
+{
+  Figure f;
+  f.value = value;
+  f.unit = std::move(unit);
+  f.source = "test";
+  return f;
+}
+
+/// A machine with one card of an RTX 3060's rates and this much memory, and 32 GiB of RAM.
+HardwareProfile machine_with(Bytes vram)
+{
+  HardwareProfile machine;
+  machine.memory.total = 32_GiB;
+  machine.cpu.physical_cores = 8;
+  machine.cpu.isa = {"avx2"};
+  Gpu gpu;
+  gpu.name = "card";
+  gpu.vendor = "NVIDIA";
+  gpu.backends = {"cuda"};
+  gpu.architecture = "Ampere";
+  gpu.from_table = true;
+  gpu.memory_total = figure(static_cast<double>(vram.count), "B");
+  gpu.bandwidth = figure(360e9, "B/s");
+  gpu.fp16_tflops = figure(51, "TFLOP/s");
+  machine.gpus = {gpu};
+  return machine;
+}
+
+QuantReport sdxl_f16(Bytes vram)
+{
+  Question question;
+  question.quants = {FileType::F16};
+  const auto* entry = builtin().find("sdxl");
+  const auto report = evaluate(entry->spec, entry->facts, machine_with(vram), question);
+  REQUIRE(report.quants.size() == 1);
+  return report.quants.front();
+}
+
+}  // namespace
+
+TEST_CASE("SDXL at F16 runs well on 12 GiB and needs named settings on less")
+{
+  const auto large = sdxl_f16(24_GiB);
+  CHECK(large.fits);
+  CHECK(large.media->settings.empty());
+  const auto roomy = sdxl_f16(12_GiB);
+  CHECK(roomy.grade.letter >= Letter::A);
+  CHECK(roomy.placement.mode == Placement::Mode::gpu);
+  for (const auto vram : {8_GiB, 6_GiB, 4_GiB}) {
+    const auto row = sdxl_f16(vram);
+    CHECK(row.fits);
+    CHECK_FALSE(row.media->settings.empty());
+    CHECK(row.notes.front().starts_with("needs --"));
+    CHECK(row.media->seconds->estimate >= roomy.media->seconds->estimate);
+  }
+}
+
+TEST_CASE("every image, video and speech model of the catalogue has rows that say what they need")
+{
+  const auto machine = machine_with(16_GiB);
+  std::size_t n = 0;
+  for (const auto& entry : builtin().entries()) {
+    if (entry.spec.kind == ModelKind::text || entry.spec.kind == ModelKind::embedding) continue;
+    ++n;
+    INFO(entry.spec.id);
+    const auto report = evaluate(entry.spec, entry.facts, machine, {});
+    REQUIRE(report.best);
+    for (const auto& row : report.quants) {
+      CHECK(row.file_bytes.count > 0);
+      CHECK(row.memory.weights.count > 0);
+      if (row.media && row.media->seconds) CHECK(row.media->seconds->estimate > 0);
+    }
+  }
+  CHECK(n == 68);
+}
+
+TEST_CASE("shapes of replayed denoisers add up to the published parameters")
+{
+  for (const auto& entry : builtin().entries()) {
+    const auto& media = entry.spec.media;
+    if (!media || (!is_unet(entry.spec.arch) && transformer_known(entry.spec.arch, *media) != GraphKnown::replayed)) continue;
+    INFO(entry.spec.id);
+    const ImageModel model(entry.spec, {256, 256, 1}, Backend::cuda);
+    const auto& denoiser = media->components.front();
+    CHECK(static_cast<double>(model.declared_params()) == Approx(static_cast<double>(denoiser.n_params)).epsilon(0.011));
+  }
+}
+
+TEST_CASE("UNets, image decoders and weights are what stable-diffusion.cpp printed")
+{
+  std::ifstream in(CANIRUN_TEST_DIR "/data/media-buffers.jsonl");
+  std::size_t n = 0;
+  for (std::string line; std::getline(in, line);) {
+    const auto record = nlohmann::json::parse(line);
+    const auto* entry = builtin().find(record["model"].get<std::string>());
+    REQUIRE(entry);
+    const ImageShape image{record.value("width", 512u), record.value("height", 512u), record.value("frames", 1u)};
+    const ImageModel model(entry->spec, image, Backend::cuda);
+    const std::string part = record["part"];
+    INFO(line);
+    std::uint64_t bytes = 0;
+    double tolerance = 0.03;  // files of 2024 converted embedders too
+    if (part == "denoiser") {
+      bytes = model.denoiser_buffer(record.value("flash_attn", false));
+      tolerance = is_unet(entry->spec.arch) ? 0.0001 : 0.17;
+    } else if (part == "decoder" && !record.contains("direct")) {
+      bytes = model.decoder_buffer(false);
+      tolerance = entry->spec.kind == ModelKind::image ? 0.0001 : 0.3;
+    } else if (record.contains("type")) {
+      const auto parts = model.parts(*parse_tensor_type(record["type"].get<std::string>()));
+      bytes = part == "denoiser weights"  ? parts.denoiser
+              : part == "encoder weights" ? parts.encoders
+              : part == "decoder weights" ? parts.decoder
+                                          : parts.total();
+    } else {
+      continue;
+    }
+    ++n;
+    CHECK(static_cast<double>(bytes) / 1048576 == Approx(record["mib"].get<double>()).epsilon(tolerance));
+  }
+  CHECK(n >= 20);
+}

@@ -50,6 +50,25 @@ json entry_json(const CatalogueEntry& e)
           {"context_length", e.spec.n_ctx_train}};
 }
 
+/// RFC 4180; no field of the catalogue has a line break.
+std::string entries_csv(const std::vector<const CatalogueEntry*>& entries)
+{
+  const auto cell = [](const std::string& text) {
+    if (text.find_first_of(",\"") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
+    return quoted + "\"";
+  };
+  std::string out = "id,name,tasks,arch,family,provider,release,license,n_params,context_length\r\n";
+  for (const auto* e : entries) {
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{}\r\n", cell(e->spec.id), cell(e->spec.name),
+                       cell(fmt::format("{}", fmt::join(e->facts.tasks, " "))), cell(e->spec.arch), cell(e->facts.family),
+                       cell(e->facts.provider), cell(e->facts.release), cell(e->facts.license), e->spec.n_params,
+                       e->spec.n_ctx_train);
+  }
+  return out;
+}
+
 Result<int> validate(const Options& o)
 {
   if (o.words.size() != 2)
@@ -58,7 +77,7 @@ Result<int> validate(const Options& o)
   const auto text = read_input(o.words[1]);
   if (!text) return tl::unexpected(text.error());
   const auto findings = validate_catalogue(*text, o.words[1]);
-  const int status = findings.empty() ? k_done : k_not_met;
+  const int status = findings.empty() ? k_done : k_wrong_question;
   if (o.format == "json") {
     json all = json::array();
     for (const auto& f : findings)
@@ -118,7 +137,8 @@ Result<int> run_doctor(const Options& o, const Environment& env)
 
 Result<int> run_models(const Options& o, const Environment& env)
 {
-  if (auto ok = only_table_or_json(o, "models"); !ok) return tl::unexpected(ok.error());
+  const bool list = o.words.empty() || o.words.front() == "list";
+  if (auto ok = only_table_or_json(o, "models"); !ok && !(list && o.format == "csv")) return tl::unexpected(ok.error());
   const auto catalogue =
       load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
   if (!catalogue) return tl::unexpected(catalogue.error());
@@ -128,7 +148,14 @@ Result<int> run_models(const Options& o, const Environment& env)
       return fail(ErrorKind::invalid_argument, "`canirun models show` needs one model, as in `canirun models show llama-3.1-8b`");
     const auto entry = find_entry(o.words[1], *catalogue);
     if (!entry) return tl::unexpected(entry.error());
-    return emit(to_catalogue_json(**entry) + "\n", o);
+    auto text = to_catalogue_json(**entry) + "\n";
+    if (o.format == "table") {
+      // A program reads --json; a person also wants to know what came before and after.
+      std::vector<std::string> names;
+      for (const auto* e : other_versions(**entry, *catalogue)) names.push_back(e->spec.id);
+      if (!names.empty()) text += fmt::format("other versions: {}\n", fmt::join(names, ", "));
+    }
+    return emit(text, o);
   }
   if (action == "validate") return validate(o);
   if (action == "import") {
@@ -144,14 +171,17 @@ Result<int> run_models(const Options& o, const Environment& env)
         ErrorKind::invalid_argument,
         fmt::format("`canirun models` does not know '{}'; it takes list, show ID, validate FILE or import FILE", o.words.back()));
   }
+  const auto selected = selected_entries(o.selection, *catalogue);
+  if (!selected) return tl::unexpected(selected.error());
   if (o.ids) {
     std::string out;
-    for (const auto& e : catalogue->entries()) out += e.spec.id + "\n";
+    for (const auto* e : *selected) out += e->spec.id + "\n";
     return emit(out, o);
   }
+  if (o.format == "csv") return emit(entries_csv(*selected), o);
   if (o.format == "json") {
     json models = json::array();
-    for (const auto& e : catalogue->entries()) models.push_back(entry_json(e));
+    for (const auto* e : *selected) models.push_back(entry_json(*e));
     return emit(dump({{"schema", "canirun.model-list/1"}, {"models", std::move(models)}}), o);
   }
   const auto style = style_of(o, env);
@@ -161,7 +191,8 @@ Result<int> run_models(const Options& o, const Environment& env)
                    {"tasks", false, true},
                    {"released", false, false, 70},
                    {"name", false, true, 100}});
-  for (const auto& e : catalogue->entries()) {
+  for (const auto* entry : *selected) {
+    const auto& e = *entry;
     table.add({{clean(e.spec.id)},
                {e.spec.n_params > 0 ? params_text(e.spec.n_params) : ""},
                {e.spec.n_ctx_train > 0 ? context_text(e.spec.n_ctx_train) : ""},

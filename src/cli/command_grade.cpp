@@ -23,6 +23,24 @@ constexpr std::uint32_t k_rows_of_a_screen = 20;
 
 std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
+/// A newer version of the same family and size that runs at least as well here, in one line.
+void add_newer_version(ModelReport& model, const Catalogue& catalogue, const HardwareProfile& hardware, Question question)
+{
+  const auto* entry = model.source == "catalogue" ? catalogue.find(model.id) : nullptr;
+  if (!entry || !model.grade) return;
+  const auto versions = other_versions(*entry, catalogue);
+  // The newest first: what follows the entry in the list came after it.
+  for (auto it = versions.rbegin(); it != versions.rend() && (*it)->facts.release >= entry->facts.release; ++it) {
+    if (*it == catalogue.find(entry->supersedes)) break;
+    question.best_only = true;
+    const auto newer = evaluate((*it)->spec, (*it)->facts, hardware, question);
+    if (!newer.grade || *newer.grade < *model.grade) continue;
+    model.notes.push_back(fmt::format("newer: {} ({}) runs at least as well here, with grade {}", (*it)->spec.id,
+                                      (*it)->facts.release, name(*newer.grade)));
+    return;
+  }
+}
+
 /// What would raise the grade, as notes of the model: of each row that was asked for by name, else of the best one, or of the one
 /// that comes closest where none fits.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
@@ -162,9 +180,12 @@ Result<int> run_grade(const Options& o, const Environment& env)
       for (std::size_t i = 0; i < report.models.size(); ++i)
         add_smallest_change(report.models[i], set->subjects[i], report.hardware, o.question);
     }
+    if (!o.words.empty() && !checking) {
+      for (auto& model : report.models) add_newer_version(model, *catalogue, report.hardware, o.question);
+    }
     if (o.format == "html" && !o.words.empty() && machines->size() == 1 && question.workload.runtime != Runtime::vllm) {
       for (std::size_t i = 0; i < report.models.size(); ++i)
-        report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
+        if (report.models[i].n_ctx > 0) report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
     }
     if (asks_for_advice(o) && machines->size() == 1) report.models = recommended(std::move(report.models), o);
     else if (o.words.empty()) sort_models(report.models, o.sort);

@@ -87,7 +87,8 @@ bool takes_group(Command command, std::string_view group, std::string_view optio
   // On this machine: what would describe another one is refused.
   if (command == Command::verify) return group == k_how || (group == k_output && (option == "--json" || option == "--output" || option == "--format")) || option == "--probe-timeout";
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
-  if (group != k_output) return option == "--models" && command == Command::models;
+  if (command == Command::models && group == k_what) return option != "--quant" && option != "--all";
+  if (group != k_output) return false;
   if (option == "--ids") return command == Command::models || command == Command::gpus;
   return option == "--json" || option == "--output" || option == "--format";
 }
@@ -126,6 +127,44 @@ std::function<Result<T>(std::string_view)> one_of(std::optional<T> (*parse)(std:
 std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t least, std::uint32_t most = 1U << 20U)
 {
   return [=](std::string_view text) { return parse_count(text, least, most); };
+}
+
+/// "3B..14B", "..8B", "30B..": numbers of parameters, both ends included.
+Result<std::pair<std::uint64_t, std::uint64_t>> parse_params_range(std::string_view text)
+{
+  const auto wrong = fail(ErrorKind::invalid_argument,
+                          fmt::format("'{}' is not a range of parameters; write 3B..14B, ..8B or 30B..", text));
+  const auto dots = text.find("..");
+  if (dots == std::string_view::npos || text.size() == 2) return wrong;
+  const auto number = [](std::string_view part) -> std::optional<std::uint64_t> {
+    double value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    const std::string_view unit(end, static_cast<std::size_t>(part.data() + part.size() - end));
+    const double scale = unit == "B" || unit == "b" ? 1e9 : unit == "M" || unit == "m" ? 1e6 : unit == "T" ? 1e12 : 0;
+    if (error != std::errc() || scale == 0 || !(value >= 0 && value < 1e6)) return std::nullopt;
+    return static_cast<std::uint64_t>(value * scale);
+  };
+  std::pair<std::uint64_t, std::uint64_t> range{0, UINT64_MAX};
+  if (const auto low = text.substr(0, dots); !low.empty()) {
+    const auto n = number(low);
+    if (!n) return wrong;
+    range.first = *n;
+  }
+  if (const auto high = text.substr(dots + 2); !high.empty()) {
+    const auto n = number(high);
+    if (!n) return wrong;
+    range.second = *n;
+  }
+  if (range.first > range.second) return wrong;
+  return range;
+}
+
+Result<std::string> parse_month(std::string_view text)
+{
+  const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  const bool month = text.size() == 7 && text[4] == '-' && digit(0) && digit(1) && digit(2) && digit(3) && digit(5) && digit(6);
+  if (month) return std::string(text);
+  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a month; write it as 2025-06", text));
 }
 
 /// From 1 to `most`.
@@ -244,6 +283,15 @@ void add_what(CLI::App& app, Options& o)
   flag(app, k_what, "--all", o.selection.all, "Every model of the catalogue");
   strings(app, k_what, "--task", o.selection.tasks, "Models for a task: chat, code, reasoning, vision, embedding …", "T");
   strings(app, k_what, "--family", o.selection.families, "Models of a family: llama, qwen3, gemma …", "F");
+  strings(app, k_what, "--provider", o.selection.providers, "Models of a provider: Meta, Alibaba …", "P");
+  strings(app, k_what, "--license", o.selection.licenses, "Models under a licence: apache-2.0, mit …", "L");
+  value_option<std::pair<std::uint64_t, std::uint64_t>>(
+      app, k_what, "--size", parse_params_range,
+      [&o](auto range) { o.selection.min_params = range.first, o.selection.max_params = range.second; },
+      "Models with so many parameters: 3B..14B, ..8B, 30B..", "RANGE");
+  value_option<std::string>(
+      app, k_what, "--since", parse_month, [&o](auto month) { o.selection.since = std::move(month); },
+      "Models released in this month or later: 2025-06", "MONTH");
   app.add_option("--search", o.selection.search, "Models whose name has TEXT")->group(k_what)->type_name("TEXT");
   value_option<AskedQuants>(
       app, k_what, "-q,--quant", parse_quants, [&o](auto asked) { o.quants = std::move(asked), o.all_quants = true; },

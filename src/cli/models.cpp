@@ -27,6 +27,9 @@ bool selected(const CatalogueEntry& e, const Selection& s)
 {
   if (!s.tasks.empty() && !has_any(e.facts.tasks, s.tasks)) return false;
   if (!s.families.empty() && !has_any({e.facts.family, e.spec.arch}, s.families)) return false;
+  if (!s.providers.empty() && !has_any({e.facts.provider}, s.providers)) return false;
+  if (!s.licenses.empty() && !has_any({e.facts.license}, s.licenses)) return false;
+  if (e.spec.n_params < s.min_params || e.spec.n_params > s.max_params || e.facts.release < s.since) return false;
   if (s.search.empty()) return true;
   const auto text = fold(s.search);
   return fold(e.spec.id).find(text) != std::string::npos || fold(e.spec.name).find(text) != std::string::npos;
@@ -35,14 +38,25 @@ bool selected(const CatalogueEntry& e, const Selection& s)
 /// A task or family that no entry has is a mistake, not an empty list.
 Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
 {
-  std::set<std::string> tasks, families;
+  std::set<std::string> tasks, families, providers, licenses;
   for (const auto& e : catalogue.entries()) {
     tasks.insert(e.facts.tasks.begin(), e.facts.tasks.end());
     families.insert({e.facts.family, e.spec.arch});
+    providers.insert(e.facts.provider);
+    licenses.insert(e.facts.license);
   }
   const auto known = [](const std::set<std::string>& names, const std::string& wanted) {
     return std::ranges::any_of(names, [&](const std::string& n) { return fold(n) == fold(wanted); });
   };
+  for (const auto& p : s.providers) {
+    if (!known(providers, p))
+      return fail(ErrorKind::not_found,
+                  fmt::format("no model comes from '{}'; choose one of {}", p, fmt::join(providers, ", ")));
+  }
+  for (const auto& l : s.licenses) {
+    if (!known(licenses, l))
+      return fail(ErrorKind::not_found, fmt::format("no model has the licence '{}'; choose one of {}", l, fmt::join(licenses, ", ")));
+  }
   for (const auto& t : s.tasks) {
     if (!known(tasks, t))
       return fail(ErrorKind::not_found,
@@ -112,6 +126,35 @@ Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogu
     message += fmt::format("; did you mean '{}'? `canirun models` lists all", fmt::join(near, "' or '"));
   }
   return fail(ErrorKind::not_found, message);
+}
+
+Result<std::vector<const CatalogueEntry*>> selected_entries(const Selection& selection, const Catalogue& catalogue)
+{
+  if (auto known = check_selection(selection, catalogue); !known) return tl::unexpected(known.error());
+  std::vector<const CatalogueEntry*> entries;
+  for (const auto& e : catalogue.entries()) {
+    if (selected(e, selection)) entries.push_back(&e);
+  }
+  return entries;
+}
+
+std::vector<const CatalogueEntry*> other_versions(const CatalogueEntry& entry, const Catalogue& catalogue)
+{
+  std::vector<const CatalogueEntry*> versions;
+  const auto seen = [&](const CatalogueEntry* e) { return e == &entry || std::ranges::find(versions, e) != versions.end(); };
+  for (auto* e = &entry; !e->supersedes.empty();) {
+    e = catalogue.find(e->supersedes);
+    if (!e || seen(e)) break;
+    versions.insert(versions.begin(), e);
+  }
+  for (const auto* e = &entry; e;) {
+    const auto next = std::ranges::find_if(catalogue.entries(), [&](const CatalogueEntry& n) {
+      return n.supersedes == e->spec.id;
+    });
+    e = next == catalogue.entries().end() || seen(&*next) ? nullptr : &*next;
+    if (e) versions.push_back(e);
+  }
+  return versions;
 }
 
 Result<ModelSet> models_of(std::span<const std::string> words, const Selection& selection, const Catalogue& catalogue)

@@ -26,6 +26,12 @@ struct ModelSet {
 /// but what a newer version supersedes. Errors: not_found with suggestions, parse of a file.
 Result<ModelSet> models_of(std::span<const std::string> words, const Selection& selection, const Catalogue& catalogue);
 
+/// The entries that a selection names, in the catalogue's order; all of them where it names nothing. Errors: as models_of.
+Result<std::vector<const CatalogueEntry*>> selected_entries(const Selection& selection, const Catalogue& catalogue);
+
+/// The versions before and after an entry, oldest first, without it.
+std::vector<const CatalogueEntry*> other_versions(const CatalogueEntry& entry, const Catalogue& catalogue);
+
 /// True for a word that means a file, not a name of the catalogue.
 bool is_file_name(const std::string& word);
 

@@ -42,9 +42,16 @@ struct MachineOptions {
 struct Selection {
   bool all = false;
   std::vector<std::string> tasks, families;
+  std::vector<std::string> providers, licenses;
   std::string search;
+  std::uint64_t min_params = 0, max_params = UINT64_MAX;
+  std::string since;  ///< Released in this month or later, "2025-01".
 
-  bool any() const { return all || !tasks.empty() || !families.empty() || !search.empty(); }
+  bool any() const
+  {
+    return all || !tasks.empty() || !families.empty() || !providers.empty() || !licenses.empty() || !search.empty() ||
+           min_params > 0 || max_params < UINT64_MAX || !since.empty();
+  }
 };
 
 /// What only `fleet` takes.

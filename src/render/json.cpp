@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "canirun/core/hardware_json.hpp"
+#include "canirun/core/quant_quality.hpp"
 #include "describe.hpp"
 #include "renderers.hpp"
 
@@ -99,6 +100,14 @@ json quant_json(const QuantReport& row)
            {"max_ctx", row.max_ctx ? json(*row.max_ctx) : json(nullptr)},
            {"command", row.command.empty() ? json(nullptr) : json(row.command)},
            {"notes", row.notes}};
+  if (const auto quality = row.media || row.quant_label ? std::nullopt : quality_of(row.quant)) {
+    out["quality"] = {{"kl_divergence", decimal(quality->kl_divergence, 6)},
+                      {"perplexity_increase", decimal(quality->perplexity_increase, 4)},
+                      {"imatrix", quality->imatrix},
+                      {"costs", quality->words()},
+                      {"measured_on", k_quality_model},
+                      {"source", k_quality_source}};
+  }
   if (row.media) out["media"] = media_json(*row.media);
   return out;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "canirun/core/quant_quality.hpp"
 #include "describe.hpp"
 #include "renderers.hpp"
 #include "text.hpp"
@@ -30,6 +31,24 @@ std::string title(const ModelReport& model, const Style& style, std::uint32_t wi
   return style.bold(text.substr(0, std::min(name.size(), text.size()))) + text.substr(std::min(name.size(), text.size())) + "\n";
 }
 
+/// What the quantisation costs in quality, in words.
+std::string costs_text(const QuantReport& row)
+{
+  if (row.media || row.quant_label) return "";
+  const auto quality = quality_of(row.quant);
+  return quality ? std::string(quality->words()) : "";
+}
+
+/// The same as a sentence with its figures and where they were measured.
+std::string quality_note(const QuantReport& row)
+{
+  const auto quality = row.media || row.quant_label ? std::nullopt : quality_of(row.quant);
+  if (!quality) return "";
+  return fmt::format("{} costs {}: KL divergence {:.3f}, perplexity +{:.1f} % on {}{}; larger models lose less", quant_text(row),
+                     quality->words(), quality->kl_divergence, 100 * quality->perplexity_increase, k_quality_model,
+                     quality->imatrix ? " with an importance matrix" : "");
+}
+
 TextTable quant_table(const ModelReport& model, const Style& style)
 {
   TextTable table({{"", false},
@@ -42,6 +61,7 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                    {"max ctx", true},
                    {"headroom", true, false, 100},
                    {"bits", true, false, 120},
+                   {"costs", false, false, 120},
                    {"file", true, false, 120},
                    {"prompt t/s", true, false, 120},
                    {"first token", true, false, 120}});
@@ -62,6 +82,7 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                {row.max_ctx && *row.max_ctx > 0 ? context_text(*row.max_ctx) : std::string(style.dash())},
                {fmt::format("{:.0f} %", 100 * headroom_share(row))},
                {fmt::format("{:.2f}", row.bits_per_weight.value)},
+               {costs_text(row)},
                {size_text(row.file_bytes)},
                {!row.fits || row.media ? std::string(style.dash())
                 : row.speed.prompt_tps ? rate_text(row.speed.prompt_tps->estimate)
@@ -148,6 +169,7 @@ std::string render_model(const Report& report, const ModelReport& model, const R
   out += memory_bars(best, style, width);
   if (!options.quiet) {
     auto notes = best.notes;
+    if (const auto note = quality_note(best); best.fits && !note.empty()) notes.push_back(note);
     notes.insert(notes.end(), model.notes.begin(), model.notes.end());
     if (options.verbose) {
       for (const auto& n : report.hardware.notes) notes.push_back(n.source + ": " + n.text);

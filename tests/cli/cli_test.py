@@ -153,6 +153,82 @@ class Measure(unittest.TestCase):
         self.assertTrue((bandwidth and bandwidth["confidence"] == "measured") or any(n["source"] == "measure" for n in profile["notes"]))
 
 
+class Media(unittest.TestCase):
+    def row(self, *arguments):
+        report = json.loads(run(*arguments, "--json", "--ram", "32G").stdout)
+        validate(report, "report-1")
+        model = report["models"][0]
+        return model, model["quants"][0]
+
+    def test_an_image_model_says_its_settings_stages_and_seconds(self):
+        model, roomy = self.row("sdxl", "-q", "F16", "--gpu", "RTX 3060:12G")
+        self.assertIn(model["grade"], "SA")
+        self.assertEqual([s["stage"] for s in roomy["media"]["stages"]], ["text encoder", "denoiser", "decoder"])
+        _, small = self.row("sdxl", "-q", "F16", "--gpu", "RTX 3070")
+        self.assertTrue(small["fits"])
+        for flag in small["media"]["settings"]:
+            self.assertIn(flag, small["command"])
+        self.assertIn("--vae-tiling", small["media"]["settings"])
+        text = run("sdxl", "-q", "F16", "--gpu", "RTX 3070", "--ram", "32G").stdout
+        self.assertIn("s/image", text)
+        self.assertIn("needs --", text)
+
+    def test_more_pixels_frames_and_steps_take_longer(self):
+        def seconds(*arguments):
+            return self.row(*arguments, "--gpu", "RTX 4090")[1]["media"]["seconds"]["estimate"]
+        self.assertLess(seconds("flux.1-dev", "-q", "Q4_0", "--resolution", "512x512"), seconds("flux.1-dev", "-q", "Q4_0"))
+        self.assertLess(seconds("flux.1-dev", "-q", "Q4_0", "--steps", "4"), seconds("flux.1-dev", "-q", "Q4_0"))
+        self.assertLess(seconds("wan2.1-t2v-1.3b", "-q", "Q8_0", "--frames", "17"), seconds("wan2.1-t2v-1.3b", "-q", "Q8_0"))
+        for bad in (["--resolution", "1024by1024"], ["--resolution", "10x10"], ["--frames", "0"], ["--steps", "5000"]):
+            self.assertEqual(run("sdxl", *bad).returncode, 2, bad)
+
+    def test_speech_is_graded_by_real_time_and_plan_refuses_what_llama_cpp_does_not_run(self):
+        _, row = self.row("whisper-base", "-q", "F16", "--gpu", "RTX 3060:12G")
+        self.assertGreater(row["media"]["times_real_time"]["estimate"], 1)
+        self.assertIn("whisper-cli", row["command"])
+        self.assertEqual(run("check", "sdxl", "--min-speed", "5", "--gpu", "RTX 4090").returncode, 1)
+        refused = run("plan", "sdxl")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("llama.cpp does not run", refused.stderr)
+
+
+class Models(unittest.TestCase):
+    def ids(self, *arguments):
+        return run("models", *arguments, "--ids").stdout.split()
+
+    def test_the_list_is_narrowed(self):
+        self.assertGreater(len(self.ids()), 480)
+        self.assertIn("llama-3.1-8b", self.ids("--provider", "Meta", "--size", "7B..9B"))
+        self.assertNotIn("llama-3.1-70b", self.ids("--provider", "Meta", "--size", "..9B"))
+        for model in json.loads(run("models", "--license", "apache-2.0", "--since", "2026-01", "--json").stdout)["models"]:
+            self.assertEqual(model["license"], "apache-2.0")
+            self.assertGreaterEqual(model["release"], "2026-01")
+        self.assertTrue(run("models", "--task", "embedding", "--format", "csv").stdout.startswith("id,name,tasks,"))
+        for bad in (["--provider", "Nobody"], ["--size", "big"], ["--since", "June"]):
+            self.assertEqual(run("models", *bad).returncode, 2, bad)
+
+    def test_versions_are_told(self):
+        self.assertIn("other versions: llama-2-7b", run("models", "show", "llama-3-8b").stdout)
+        notes = json.loads(run("llama-3-8b", "--json", "--gpu", "RTX 4090", "--ram", "32G").stdout)["models"][0]["notes"]
+        self.assertTrue(any(n.startswith("newer: llama-3.1-8b") for n in notes), notes)
+
+    def test_findings_name_file_entry_and_field_and_exit_2(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "mine.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({"schema": "canirun.models/1", "models": [{"id": "x", "name": "X", "kind": "image", "n_params": 5}]}, f)
+            r = run("models", "validate", path)
+            self.assertEqual(r.returncode, 2)
+            self.assertIn(f"{path}: x: components:", r.stdout)
+            self.assertEqual(run("models", "validate", os.path.join(TOP, "data", "models.json")).returncode, 0)
+
+    def test_a_row_says_what_its_quantisation_costs(self):
+        report = json.loads(run("llama-3.1-8b", "-q", "Q4_K_M", "--json", "--hardware", MACHINE).stdout)
+        validate(report, "report-1")
+        quality = report["models"][0]["quants"][0]["quality"]
+        self.assertEqual((quality["costs"], quality["kl_divergence"]), ("little", 0.031273))
+
+
 class Advice(unittest.TestCase):
     def test_the_list_of_a_machine_is_ranked_and_shows_choices(self):
         for arguments in ([], ["--task", "chat"]):

@@ -61,7 +61,7 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                    {"max ctx", true},
                    {"headroom", true, false, 100},
                    {"bits", true, false, 120},
-                   {"costs", false, false, 120},
+                   {"costs", false, false, 140},
                    {"file", true, false, 120},
                    {"prompt t/s", true, false, 120},
                    {"first token", true, false, 120}});

@@ -581,7 +581,7 @@ ErrorDocument error_document(std::span<const std::string> arguments)
   auto document = ErrorDocument::none;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     std::string_view format = arguments[i];
-    if (format == "--format") format = i + 1 < arguments.size() ? arguments[i + 1] : "";
+    if (format == "--format") format = i + 1 < arguments.size() ? std::string_view(arguments[i + 1]) : std::string_view();
     else if (format.starts_with("--format=")) format.remove_prefix(9);
     else if (format == "--json") format = "json";
     else continue;

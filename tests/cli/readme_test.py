@@ -79,6 +79,8 @@ class Readme(unittest.TestCase):
                 nonlocal shown
                 shown += 1
                 commands = re.findall(r"^\$ (canirun.*)$", block[1], re.M)
+                for command in commands:
+                    self.assertIn("--hardware", command, f"{page}: what it prints must not depend on who reads it")
                 return "```console\n" + "".join(f"$ {c}\n{self.run_words(c)}" for c in commands) + "```"
 
             expected = re.sub(r"```console\n(.*?)```", real, text, flags=re.S)

@@ -136,12 +136,13 @@ Case random_case(std::size_t entry, const ModelSpec& m, std::mt19937& engine)
   c.entry = entry;
   c.quant = one_of(FileType::Q4_K_M, FileType::Q4_K_M, FileType::Q2_K, FileType::Q3_K_M, FileType::Q5_K_S, FileType::Q6_K,
                    FileType::Q8_0, FileType::Q4_0, FileType::IQ4_XS, FileType::F16, FileType::BF16, FileType::MXFP4_MOE);
-  c.device = one_of("none", "CUDA0", "CUDA0", "CUDA0", "CUDA0,CUDA1", "CUDA0,CUDA1,CUDA2");
+  c.device = one_of("none", "CUDA0", "CUDA0", "CUDA0", "CUDA0,CUDA1", "CUDA0,CUDA1,CUDA2",
+                    "CUDA0,CUDA1,CUDA2,CUDA3");
   const auto n_layer = m.n_layer + m.n_layer_nextn;
   if (rarely(2)) c.ngl = static_cast<int>(engine() % (n_layer + 2));
   if (m.moe && rarely(3)) c.n_cpu_moe = rarely(2) ? n_layer : 1 + static_cast<std::uint32_t>(engine()) % n_layer;
-  if (c.device.size() > 5 && rarely(2)) c.split = {3, 1};
-  if (c.device.size() > 11 && !c.split.empty()) c.split = {1, 2, 5};
+  if (gpu_count(c.device) > 1 && rarely(2))
+    for (std::size_t g = 0; g < gpu_count(c.device); ++g) c.split.push_back(one_of(1.0, 2.0, 3.0, 5.0));
   auto& w = c.workload;
   w.n_ctx = one_of(512u, 1000u, 2048u, 4096u, 6000u, 8192u, 12288u, 20000u, 32768u, 40000u, 131072u);
   w.n_batch = one_of(2048u, 2048u, 512u, 4096u);
@@ -151,8 +152,8 @@ Case random_case(std::size_t entry, const ModelSpec& m, std::mt19937& engine)
   w.n_outputs_max = one_of(0u, 0u, w.n_seq_max, 100u);  // llama.cpp wants a row for each sequence
   w.flash_attn = one_of(FlashAttention::automatic, FlashAttention::automatic, FlashAttention::on, FlashAttention::off);
   const auto cache_type = [&] {
-    return one_of(TensorType::f16, TensorType::f16, TensorType::f16, TensorType::q8_0, TensorType::q4_0, TensorType::q5_1,
-                  TensorType::iq4_nl, TensorType::bf16, TensorType::f32);
+    return one_of(TensorType::f16, TensorType::f16, TensorType::f16, TensorType::q8_0, TensorType::q4_0, TensorType::q4_1,
+                  TensorType::q5_0, TensorType::q5_1, TensorType::iq4_nl, TensorType::bf16, TensorType::f32);
   };
   w.cache_type_k = cache_type();
   w.cache_type_v = rarely(2) || m.is_mla() || m.dsv4 ? w.cache_type_k : cache_type();

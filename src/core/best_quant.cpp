@@ -1,6 +1,7 @@
 #include "best_quant.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -21,6 +22,16 @@ BitsPerWeight usable_bits(std::span<const QuantChoice> rows, std::size_t q4_k_m)
 }
 
 }  // namespace
+
+void cap_requantised(std::span<QuantChoice> rows, FileType native)
+{
+  const auto published = row_of(rows, native);
+  if (!published) return;
+  const BitsPerWeight below{std::nextafter(rows[*published].bits.value, 0.0)};
+  for (auto& row : rows) {
+    if (row.requantised) row.bits = std::min(row.bits, below);
+  }
+}
 
 std::optional<std::size_t> best_quant(std::span<const QuantChoice> rows)
 {

@@ -36,6 +36,12 @@ std::string file_of(const ModelSpec& model, const ModelFacts& facts, FileType qu
   return fmt::format("{}-{}.gguf", model.id, name(quant));
 }
 
+/// Whether tensors of this plan are in the main type of `type`.
+bool keeps(const TensorPlan& plan, FileType type)
+{
+  return std::ranges::find(plan.tensors, default_tensor_type(type), &PlannedTensor::type) != plan.tensors.end();
+}
+
 std::vector<DeviceReport> device_reports(const Machine& machine, const Trial& trial)
 {
   std::vector<DeviceReport> devices;
@@ -176,6 +182,7 @@ struct Evaluation::State {
   MemoryCache memory;
   std::optional<FileType> type_now;
   std::vector<QuantChoice> choices;
+  std::optional<Bytes> published_bytes;  ///< Weights in the type they were published in, where that is a quantisation.
 
   State(const ModelSpec& m, ModelFacts f, Question q);
   void set_type(FileType type);
@@ -188,10 +195,16 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
   if (unplannable) return;
   plan = declare_tensors(model);
   if (model.tensors.empty()) chooser.emplace(model, plan.tensors);
+  const auto native = chooser ? model.native_type : std::nullopt;
+  if (native) {
+    set_type(*native);
+    published_bytes = plan.total_bytes();
+  }
   for (const auto type : types_of(model, question)) {
     set_type(type);
-    choices.push_back({type, plan.bits_per_weight()});
+    choices.push_back({.quant = type, .bits = plan.bits_per_weight(), .requantised = native && !keeps(plan, *native)});
   }
+  if (native) cap_requantised(choices, *native);
 }
 
 void Evaluation::State::set_type(FileType type)
@@ -243,7 +256,12 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   };
   const auto add_row = [&](std::size_t i) {
     set_type(choices[i].quant);
-    report.quants.push_back(graded_row(subject, facts, choices[i].quant, *trials[i], question));
+    auto& row = report.quants.emplace_back(graded_row(subject, facts, choices[i].quant, *trials[i], question));
+    if (choices[i].requantised && row.file_bytes > *published_bytes) {
+      row.notes.push_back(fmt::format("made anew from weights published in {} ({}): larger and no better; a file of this name that "
+                                      "keeps them is smaller",
+                                      name(*model.native_type), gib(*published_bytes)));
+    }
   };
   if (question.best_only) {
     const auto best = best_quant(choices, letter_of);

@@ -243,7 +243,7 @@ Result<int> run_gpus(const Options& o, const Environment& env)
                  {"memory", true},
                  {"bandwidth", true},
                  {"fp16", true},
-                 {"year", true},
+                 {"year", true, false, 90},
                  {"architecture", false, false, 100},
                  {"form", false, false, 100}});
   for (const auto* e : found) {

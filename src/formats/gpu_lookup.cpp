@@ -129,6 +129,15 @@ Beginning beginning(std::string_view name, std::string_view start)
                                                                                              : Beginning::at_word;
 }
 
+/// Is `wanted` a part of `name`? With `whole_numbers` not in the midst of a number: "A100" is no part of "A1000".
+bool holds(std::string_view name, std::string_view wanted, bool whole_numbers)
+{
+  for (auto at = name.find(wanted); at != std::string_view::npos; at = name.find(wanted, at + 1)) {
+    if (!whole_numbers || wanted.empty() || beginning(name.substr(at), wanted) == Beginning::at_word) return true;
+  }
+  return false;
+}
+
 std::vector<const GpuEntry*> select_by_beginning(std::span<const GpuEntry> entries, const GpuName& wanted)
 {
   for (const auto wish : {Beginning::at_word, Beginning::within_number}) {
@@ -231,12 +240,25 @@ Result<GpuMatch> GpuTable::lookup(std::string_view text, std::optional<Bytes> ra
 
 std::vector<const GpuEntry*> GpuTable::search(std::string_view text) const
 {
-  const auto wanted = fold(text);
-  std::vector<const GpuEntry*> found;
-  for (const auto& entry : entries_) {
-    const auto has = [&](std::string_view name) { return fold(name).find(wanted) != std::string::npos; };
-    if (has(entry.id) || has(entry.name) || std::ranges::any_of(entry.aliases, has)) found.push_back(&entry);
+  const auto holding = [&](const std::string& wanted, bool whole_numbers) {
+    const auto has = [&](std::string_view name) { return holds(fold(name), wanted, whole_numbers); };
+    std::vector<const GpuEntry*> found;
+    for (const auto& entry : entries_) {
+      if (has(entry.id) || has(entry.name) || std::ranges::any_of(entry.aliases, has)) found.push_back(&entry);
+    }
+    return found;
+  };
+  for (const bool whole_numbers : {true, false}) {
+    if (auto found = holding(fold(text), whole_numbers); !found.empty()) return found;
   }
+  // "2x RTX 3090", "M3 Max 64GB": as --gpu takes it, with a count or a size that is in no name.
+  const auto query = parse_gpu_query(text);
+  if (!query) return {};
+  const auto name = parse_gpu_name(query->name);
+  if (name.base.empty()) return {};
+  auto found = holding(name.base, true);
+  const auto gib = query->gib ? query->gib : name.gib;
+  if (gib) std::erase_if(found, [&](const GpuEntry* e) { return !has_size(*e, *gib) && !(e->unified && e->vram_gib.empty()); });
   return found;
 }
 

@@ -115,7 +115,7 @@ std::string doctor_text(const ProbeTrace& trace, std::string_view version)
     out += figure("memory", g.memory_total) + figure("free", g.memory_free) + figure("bandwidth", g.bandwidth);
   }
   if (p.gpus.empty()) out += "  no GPU\n";
-  out += "notes\n";
+  out += p.notes.empty() ? "notes\n  none\n" : "notes\n";
   for (const auto& note : p.notes) out += fmt::format("  {}: {}\n", note.source, without_identity(note.text));
   out += "times\n";
   for (const auto& t : trace.timings) out += fmt::format("  {}: {:.1f} ms\n", t.source, t.milliseconds);

@@ -114,6 +114,8 @@ Result<Facts> PciSource::read()
     }
     facts.devices.push_back(std::move(device));
   }
+  if (facts.devices.empty())
+    facts.reading("", "display controllers and accelerators", fmt::format("none among {} PCI devices", devices.size()));
   return facts;
 }
 

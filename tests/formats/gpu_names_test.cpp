@@ -113,3 +113,22 @@ TEST_CASE("a stated RAM is the pool of a GPU that shares memory, unless its name
   CHECK(pool("Radeon 780M") == 96);
   CHECK(pool("RTX 4090") == 24);
 }
+
+TEST_CASE("a search in the table finds what --gpu would take, and a number is not found within a longer one", "[gpus]")
+{
+  const auto table = GpuTable::builtin();
+  REQUIRE(table);
+  const auto names = [&](std::string_view text) {
+    std::vector<std::string> out;
+    for (const auto* e : table->search(text)) out.push_back(e->name);
+    return out;
+  };
+  CHECK(names("2x RTX 3090") == names("RTX 3090"));
+  CHECK(names("3060 12GB") == std::vector<std::string>{"GeForce RTX 3060"});
+  CHECK(names("M3 Max 64GB") == std::vector<std::string>{"Apple M3 Max (40-core GPU)"});
+  CHECK(names("Strix Halo 128GB") == names("Strix Halo"));
+  CHECK(!names("A100").empty());
+  for (const auto& name : names("A100")) CHECK(name.find("A1000") == std::string::npos);
+  CHECK(names("RTX 30").size() > 10);  // the beginning of a number, where no name holds it whole
+  CHECK(names("no such card").empty());
+}

@@ -198,6 +198,16 @@ class Doctor(unittest.TestCase):
             for x in document["decisions"]:
                 self.assertIn(x["reason"], text)
 
+    def test_what_is_not_there_is_said(self):
+        files = {"proc/meminfo": "MemTotal: 32000000 kB\n", "proc/cpuinfo": "processor: 0\nmodel name: CPU\ncore id: 0\n\n",
+                 "sys/bus/pci/devices/0000:00:03.0/class": "0x020000\n"}
+        with Machine(files=files) as machine:
+            text = machine.run("doctor").stdout
+            self.assertIn("display controllers and accelerators = none among 1 PCI devices", text)
+            self.assertIn("no GPU\n", text)
+            section = text[text.index("\nnotes\n") + 7:text.index("times\n")]
+            self.assertTrue(section.strip(), text)  # never empty: notes, or that there are none
+
     def test_it_examines_this_machine_only(self):
         with Machine() as machine:
             r = machine.run("doctor", "--gpu", "RTX 4090")

@@ -64,6 +64,7 @@ class GpuTable {
   /// The size of a unified GPU is the one in the text, else `ram` (stated), else the smallest of the table, else `machine_ram`.
   /// Errors: not_found with suggestions, invalid_argument with the choices.
   Result<GpuMatch> lookup(std::string_view text, std::optional<Bytes> ram, std::optional<Bytes> machine_ram = {}) const;
+  /// The entries whose id, name or alias holds `text`; else those that `lookup` would choose among. Empty: none.
   std::vector<const GpuEntry*> search(std::string_view text) const;
 
  private:

@@ -1,4 +1,5 @@
 """Many machines through the real program: folding, answers, shards, and input that is broken."""
+import copy
 import csv
 import io
 import json
@@ -114,6 +115,41 @@ class Answers(Fleet):
         for broken in (text[:-40], text.replace('"quant', '"q'), text.replace('"cells":[[', '"cells":[[[').replace("]]}", "]]]}"), "[]", "{}"):
             if broken != text:
                 self.assertIn("part", self.fleet("--merge", part["1"], self.write("broken.json", broken), status=2).stderr)
+
+    def test_a_part_with_values_that_cannot_be_is_refused(self):
+        # Both parts say the same: what is refused is the value, not that they differ.
+        parts = []
+        for i in ("1/2", "2/2"):
+            path = os.path.join(self.folder, i[0] + ".json")
+            self.fleet(MACHINE, *MODELS, "--shard", i, "-o", path)
+            with open(path, encoding="utf-8") as f:
+                parts.append(json.load(f))
+
+        def workload(key, value):
+            return lambda part: part["fleet"]["workload"].update({key: value})
+
+        def cell(i, value):
+            def change(part):
+                for model in part["models"]:
+                    model["cells"][0][i] = value
+            return change
+
+        deep = []
+        for _ in range(100):
+            deep = [deep]
+        for change, reason in ((workload("cache_type_k", "q9_9"), "'q9_9' is not known"), (workload("cache_type_k", 9999), "where a word belongs"),
+                               (workload("n_ctx", -5), "whole number from 0"), (workload("n_ctx", 1e30), "whole number from 0"),
+                               (workload("runtime", "abacus"), "'abacus' is not known"), (cell(0, "Z"), "'Z' is not known"),
+                               (cell(3, "moon"), "'moon' is not known"), (cell(4, -1.0), "a rate is not"), (cell(5, -1), "whole number from 0"),
+                               (lambda part: part["fleet"]["classes"][0].update(machines=-3), "whole number from 0"),
+                               (lambda part: part["fleet"].update(upgrades=deep), "64 levels")):
+            changed = [copy.deepcopy(part) for part in parts]
+            for part in changed:
+                change(part)
+            files = [self.write(f"changed-{i}.json", json.dumps(part)) for i, part in enumerate(changed)]
+            r = self.fleet("--merge", *files, "--json", status=2)
+            self.assertIn(reason, r.stderr)
+            self.assertEqual(json.loads(r.stdout)["error"]["kind"], "parse")
 
     def test_the_smallest_set_is_the_smallest(self):
         # No class runs all three of these; which pairs do is worked out here from the cells.

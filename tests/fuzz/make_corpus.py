@@ -174,6 +174,33 @@ POLICIES = {
     "unknown-machine": {"schema": "canirun.policy/1", "machines": {"a": {}}, "rules": [{"models": "x", "machines": "b"}]},
 }
 
+# --- Parts of a fleet (canirun fleet --shard, src/formats/fleet_shard.cpp) and streams of profiles --------------------------------
+def fleet_parts(of, models):
+    """A fleet of two classes with one upgrade and a comparison, as the files of `--shard 1/of` …, a byte 0x1E between them."""
+    machine = {"schema": "canirun.hardware/1", "memory": {"total_bytes": 17179869184}, "gpus": []}
+    fleet = {"schema": "canirun.fleet-shard/1", "canirun": "0", "of": of, "n_models": len(models), "n_columns": 3, "min_grade": "D",
+             "budget": "capacity",
+             "workload": {"n_ctx": 0, "n_batch": 2048, "n_ubatch": 512, "n_seq_max": 1, "kv_unified": False, "cache_type_k": "f16",
+                          "cache_type_v": "q8_0", "flash_attn": "auto", "offload_kqv": True, "swa_full": False, "n_outputs_max": 0,
+                          "runtime": "llama.cpp", "depth": None},
+             "classes": [{"id": "0123456789ab", "name": "no GPU, 16 GiB RAM", "machines": 2, "hosts": ["a", "b"], "hardware": machine},
+                         {"id": "ba9876543210", "name": "no GPU, 8 GiB RAM", "machines": 1, "hosts": [], "hardware": machine}],
+             "upgrades": [{"name": "twice the RAM", "columns": [2, None]}],
+             "comparison": {"a": 0, "b": 1, "differences": [["file", "4 GiB", "5 GiB"]]} if len(models) > 1 else None}
+    cells = [["A", "Q8_0", True, "cpu", 8.5, 9000000000, 8192, 4], [None, "", False, "none", None, 0, None, None],
+             ["S", "BF16", True, "gpu", 31.0, 17000000000, 131072, 32]]
+    return "\x1e".join(json.dumps({"shard": i + 1, "fleet": fleet,
+                                   "models": [{"id": m, "name": m.upper(), "n_params": 7000000000, "n_ctx": 8192, "cells": cells}
+                                              for m in models[i::of]]}) for i in range(of))
+
+
+FLEETS = {"whole": fleet_parts(1, ["one"]), "two-parts": fleet_parts(2, ["one", "two", "three"]),
+          "unknown-cache-type": fleet_parts(1, ["one"]).replace('"q8_0"', '"q9_9"'),
+          "below-zero": fleet_parts(1, ["one"]).replace('"n_params": 7000000000', '"n_params": -7')}
+PROFILE_LINE = '{"schema": "canirun.hardware/1", "gpus": []}'
+STREAMS = {"lines": "@" + PROFILE_LINE + "\n" + PROFILE_LINE + "\n", "spread": "\x08{\n  \"gpus\": [\n  ]\n}\n{\n}\n",
+           "document": 'A{"a": {\n"b": "}{"}\n}', "broken-between": "@" + PROFILE_LINE + "\n{\"gpus\": [\n" + PROFILE_LINE}
+
 # --- Arguments, one a line ------------------------------------------------------------------------------------------------------
 COMMAND_LINES = {
     "one-model": ["llama-2-7b", "-c", "16k", "-ctk", "q8_0", "-fa", "--json"],
@@ -202,6 +229,10 @@ def main():
         write("corpus/policy", name + ".json", json.dumps(policy))
     for name, lines in CHILDREN.items():
         write("corpus/probe_child", name, "@" + "".join(json.dumps(line) + "\n" for line in lines))
+    for name, parts in FLEETS.items():
+        write("corpus/fleet_shard", name, parts)
+    for name, stream in STREAMS.items():
+        write("corpus/profile_records", name, stream)
     for name, words in COMMAND_LINES.items():
         write("corpus/command_line", name, "\n".join(words))
     for name, wanted in (("models", ["llama-2-7b", "deepseek-v2-lite", "whisper-tiny"]), ("gpus", ["geforce-rtx-4090", "geforce-rtx-3060", "apple-m3-max-40-core-gpu"])):

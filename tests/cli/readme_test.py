@@ -106,7 +106,7 @@ class Readme(unittest.TestCase):
                 if isinstance(schema.get(inner), dict):
                     yield from fields(schema[inner])
 
-        for form in ("report-1", "reports-1", "fleet-1", "policy-1", "error-1"):
+        for form in ("report-1", "reports-1", "fleet-1", "hardware-1", "doctor-1", "verify-1", "plan-1", "policy-1", "error-1"):
             missing = [f for f in fields(json.loads(self.text(f"docs/schema/{form}.json"))) if not re.search(rf"[*\].]{f}\*", manual)]
             self.assertEqual(missing, [], form)
 

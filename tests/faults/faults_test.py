@@ -1,5 +1,5 @@
 """Everything that can fail around the program does, one call at a time: it still ends with a status of its own, says one sentence,
-and leaves nothing behind.  usage: faults_test.py PROGRAM TOP FAULT_LIBRARY plain|sanitized"""
+and leaves nothing behind.  usage: faults_test.py PROGRAM TOP FAULT_LIBRARY"""
 import errno
 import json
 import os
@@ -14,7 +14,7 @@ import threading
 import unittest
 
 PROGRAM, TOP, SHIM = (os.path.abspath(a) for a in sys.argv[1:4])
-SANITIZED = sys.argv[4] == "sanitized"
+SANITIZED = "CANIRUN_SANITIZED" in os.environ
 sys.argv[1:] = []
 MACHINE = os.path.join(TOP, "tests", "fixtures", "profiles", "desktop-rtx3060-12g.json")
 GGUF = os.path.join(TOP, "tests", "fuzz", "corpus", "gguf", "llama.gguf")
@@ -205,6 +205,7 @@ class Faults(unittest.TestCase):
             statuses.add(r.returncode)
         self.assertIn(0, statuses)
 
+    @unittest.skipIf(SANITIZED, "UBSan looks at an object's memory through a pipe of its own: without one, no object is valid")
     def test_few_file_descriptors(self):
         for limit in range(3, 14):
             r = run("probe", "--json", env={"CANIRUN_NVML_LIB": "/nonexistent/lib.so"},
@@ -234,7 +235,7 @@ class Faults(unittest.TestCase):
         return subprocess.run([*unshare, "sh", "-c", script], env=environment(), capture_output=True, text=True, timeout=60)
 
     def test_no_proc(self):
-        for folders in ("/proc", "/sys", "/proc /sys"):
+        for folders in ("/sys",) if SANITIZED else ("/proc", "/sys", "/proc /sys"):  # sanitizers themselves need /proc
             hide = "".join(f"mount -t tmpfs none {folder} && " for folder in folders.split())
             r = self.in_namespace(hide + f'"{PROGRAM}" probe --json')
             self.check_end(r, (0,))
@@ -281,6 +282,8 @@ class Faults(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 
         env = {"CANIRUN_NVML_LIB": "/nonexistent/lib.so"}
+        if SANITIZED:  # which looks for leaks from a process of its own
+            env["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"] + ":detect_leaks=0"
         for arguments in (("probe", "--json"), ("--task", "code", "--json"), ("probe", "--json", "--measure")):
             r = run(*arguments, env=env, preexec_fn=no_more_processes)
             self.check_end(r, (0,))

@@ -1,10 +1,11 @@
 // Compares canirun's graph of a model with llama.cpp's own, node by node: operation, size, number of uses and sizes of the sources.
 //
 //   graph_diff ASK BACKEND... -- MODEL... [--ctx N] [--ubatch N] [--outputs N] [--parallel N] [--type q8_0] [--fa on|off]
-//              [--lines N] [--dump]
+//              [--quant Q8_0] [--device CUDA0,CUDA1] [--ngl N] [--kv-unified] [--no-kv-offload] [--lines N] [--dump]
 //
 // Views are left out, as llama.cpp's debug output leaves them out. --dump prints our graph and asks nobody. Everything runs on the
-// CPU backend, so that no copies between devices get between the nodes. An architecture is "arch:NAME": its first model.
+// CPU backend unless --device names others: then the device of each node is compared too, with flash attention as stated. An
+// architecture is "arch:NAME": its first model.
 
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -16,11 +17,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "arch/arch.hpp"
 #include "canirun/formats/catalogue.hpp"
+#include "graph/schedule.hpp"
+#include "memory_model.hpp"
 #include "write_model.hpp"
 
 using namespace canirun;
@@ -106,9 +110,10 @@ struct Line {
   std::string uses;
   std::string sources;
   std::string name;
+  std::string device;
   friend bool operator==(const Line& a, const Line& b)
   {
-    return a.op == b.op && a.size == b.size && a.uses == b.uses && a.sources == b.sources;
+    return a.op == b.op && a.size == b.size && a.uses == b.uses && a.sources == b.sources && a.device == b.device;
   }
 };
 
@@ -117,7 +122,8 @@ std::string size_text(std::uint64_t bytes)
   return bytes >= 1 << 20 ? fmt::format("{}M", bytes >> 20) : fmt::format("{}K", bytes >> 10);
 }
 
-std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan)
+/// `schedule` tells devices, by the names in `devices`; nothing: everything is on the CPU.
+std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Schedule& schedule, const std::vector<std::string>& devices)
 {
   std::vector<std::size_t> uses(graph.tensors.size());
   const auto tensor = [&](std::int32_t id) -> const GraphTensor& { return graph.tensors[static_cast<std::size_t>(id)]; };
@@ -131,7 +137,7 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan)
     const auto& t = tensor(id);
     if (t.op == Op::view || t.op == Op::reshape || t.op == Op::permute || t.op == Op::transpose) continue;
     Line line{std::string(k_op_names[static_cast<std::size_t>(t.op)]).substr(0, 10), size_text(n_bytes(t)),
-              std::to_string(uses[static_cast<std::size_t>(id)]), "", ""};
+              std::to_string(uses[static_cast<std::size_t>(id)]), "", "", devices[static_cast<std::size_t>(schedule.device[static_cast<std::size_t>(id)])]};
     for (const auto s : t.src) {
       if (s < 0) continue;
       line.sources += size_text(n_bytes(tensor(s))) + " ";
@@ -162,6 +168,7 @@ Line parse_line(const std::string& text)
   if (line.op == "ROPE_BACK") line.op = "ROPE";
   const auto use = text.find("use=");
   line.uses = text.substr(use + 4, text.find(',', use) - use - 4);
+  if (const auto bracket = text.find(") [", close); bracket != std::string::npos) line.device = trimmed(text.substr(bracket + 3, 5));
   // Names may have parentheses of their own: a size is "( 8M) [".
   static const std::regex size(R"(\( *([0-9]+[KM])\) \[)");
   for (std::sregex_iterator m(text.begin(), text.end(), size), end; m != end; ++m) {
@@ -189,11 +196,25 @@ std::vector<Line> their_lines(const std::filesystem::path& log)
   return lines;
 }
 
+Placement placement_of(std::size_t n_gpus, int ngl, const ModelSpec& m)
+{
+  Placement p;
+  p.n_layers = m.n_layer;
+  const auto all = m.n_layer + m.n_layer_nextn + 1;
+  p.backend = n_gpus == 0 ? Backend::cpu : Backend::cuda;
+  p.n_gpu_layers = n_gpus == 0 ? 0 : ngl < 0 ? all : std::min(static_cast<std::uint32_t>(ngl), all);
+  for (std::size_t i = 0; i < n_gpus; ++i) {
+    p.gpus.push_back(i);
+    p.split.push_back(1.0 / static_cast<double>(n_gpus));
+  }
+  return p;
+}
+
 void show(const char* who, const std::vector<Line>& lines, std::size_t i)
 {
   if (i >= lines.size()) return fmt::print("{:5} -\n", who);
   const auto& l = lines[i];
-  fmt::print("{:5} {:10} {:>6} use={} <- {:40} {}\n", who, l.op, l.size, l.uses, l.sources, l.name);
+  fmt::print("{:5} {:5} {:10} {:>6} use={} <- {:40} {}\n", who, l.device, l.op, l.size, l.uses, l.sources, l.name);
 }
 
 }  // namespace
@@ -207,6 +228,9 @@ int main(int argc, char** argv)
   std::string fa = "on";
   std::size_t shown = 12;
   bool dump = false;
+  auto quant = FileType::Q4_K_M;
+  std::string device = "none";
+  int ngl = -1;
   std::size_t i = 0;
   for (; i < words.size() && words[i] != "--"; ++i) command += words[i] + " ";
   for (++i; i < words.size(); ++i) {
@@ -221,6 +245,11 @@ int main(int argc, char** argv)
     else if (word == "--fa") fa = value();
     else if (word == "--lines") shown = number();
     else if (word == "--dump") dump = true;
+    else if (word == "--quant") quant = parse_file_type(value()).value_or(quant);
+    else if (word == "--device") device = value();
+    else if (word == "--ngl") ngl = std::stoi(value());
+    else if (word == "--kv-unified") workload.kv_unified = true;
+    else if (word == "--no-kv-offload") workload.offload_kqv = request.offload_kqv = false;
     else models.push_back(word);
   }
   request.flash_attn = fa != "off";
@@ -239,19 +268,28 @@ int main(int argc, char** argv)
       continue;
     }
     const auto& spec = entry->spec;
-    const auto plan = tensor_plan(spec, FileType::Q4_K_M);
+    const auto plan = tensor_plan(spec, quant);
     workload.embeddings = request.embeddings = spec.kind == ModelKind::embedding;
     request.shape = resolve(workload, spec);
     if (plan.slots.empty()) continue;
-    const auto ours = our_lines(build_graph(spec, plan, request), plan);
+    std::vector<std::string> names;
+    std::istringstream list(device == "none" ? "" : device);
+    for (std::string one; std::getline(list, one, ',');) names.push_back(one);
+    const auto schedule = schedule_request(spec, workload, placement_of(names.size(), ngl, spec));
+    names.push_back("CPU");
+    const auto graph = build_graph(spec, plan, request);
+    Scheduler scheduler;
+    const auto ours = our_lines(graph, plan, scheduler.assign(graph, schedule), names);
     if (dump) {
       for (std::size_t n = 0; n < ours.size(); ++n) show("ours", ours, n);
       continue;
     }
     write_model(spec, plan, dir / "m.gguf");
     std::ofstream(dir / "question") << json{{"gguf", (dir / "m.gguf").string()},
-                                            {"devs", "none"},
-                                            {"ngl", 0},
+                                            {"devs", device},
+                                            {"ngl", device == "none" ? 0 : ngl},
+                                            {"kv_unified", workload.kv_unified},
+                                            {"offload_kqv", workload.offload_kqv},
                                             {"n_ctx", workload.n_ctx},
                                             {"n_ubatch", workload.n_ubatch},
                                             {"n_outputs_max", workload.n_outputs_max},

@@ -82,6 +82,22 @@ bool cuda_flash_type(TensorType type)
 
 bool strides_are_16(const GraphTensor& t) { return t.nb[1] % 16 == 0 && t.nb[2] % 16 == 0 && t.nb[3] % 16 == 0; }
 
+/// Query heads that share a key head.
+std::uint64_t gqa_ratio_of(const GraphTensor& q, const GraphTensor& k) { return k.ne[2] ? q.ne[2] / k.ne[2] : 1; }
+
+/// fattn.cu: gqa_opt_applies, without ALiBi.
+bool shares_keys(Tensors tensors, const GraphTensor& t)
+{
+  const auto* q = source(tensors, t, 0);
+  const auto* k = source(tensors, t, 1);
+  const auto* mask = source(tensors, t, 3);
+  if (gqa_ratio_of(*q, *k) < 2 || !mask || k->ne[1] % k_fattn_kq_stride != 0) return false;
+  for (const auto* x : {q, k, source(tensors, t, 2), mask}) {
+    if (!is_quantized(x->type) && !strides_are_16(*x)) return false;
+  }
+  return true;
+}
+
 /// fattn.cu: the conditions of ggml_cuda_get_best_fattn_kernel under which there is a kernel at all.
 bool cuda_flash_attention(Tensors tensors, const GraphTensor& t)
 {
@@ -89,11 +105,8 @@ bool cuda_flash_attention(Tensors tensors, const GraphTensor& t)
   const auto& k = *source(tensors, t, 1);
   const auto& v = *source(tensors, t, 2);
   const auto* mask = source(tensors, t, 3);
-  const auto gqa_ratio = k.ne[2] ? q.ne[2] / k.ne[2] : 1;
-  bool gqa = gqa_ratio >= 2 && mask && k.ne[1] % k_fattn_kq_stride == 0;
-  for (const auto* x : {&q, &k, &v, mask}) {
-    if (x && !is_quantized(x->type)) gqa = gqa && strides_are_16(*x);
-  }
+  const auto gqa_ratio = gqa_ratio_of(q, k);
+  const bool gqa = shares_keys(tensors, t);
   switch (k.ne[0]) {
     case 40:
     case 64:
@@ -122,20 +135,30 @@ bool cuda_flash_attention(Tensors tensors, const GraphTensor& t)
   return cuda_flash_type(k.type) && cuda_flash_type(v.type) && (!mask || mask->ne[2] == 1);
 }
 
+/// fattn.cu: ggml_cuda_get_best_fattn_kernel takes the vector kernel, for cards from Ada Lovelace on.
+bool cuda_vector_kernel(Tensors tensors, const GraphTensor& t)
+{
+  const auto& q = *source(tensors, t, 0);
+  const auto& k = *source(tensors, t, 1);
+  if (q.ne[0] > 256 || q.ne[0] % 64 != 0 || q.ne[0] == 192 || k.ne[1] % k_fattn_kq_stride != 0) return false;
+  if (is_quantized(k.type) || is_quantized(source(tensors, t, 2)->type)) return q.ne[1] <= 2;
+  if (q.ne[1] != 1) return false;
+  const bool wide = gqa_ratio_of(q, k) > 4 && (q.ne[0] >= 256 || k.ne[1] >= 8192);
+  return (q.ne[3] == 1 && !wide) || !shares_keys(tensors, t);
+}
+
 /// Every kernel but the one for single tokens reads K and V as f16: a copy of both follows the result
 /// (fattn-common.cuh: ggml_cuda_flash_attn_ext_get_f16_extra_data).
 std::uint64_t cuda_flash_size(Tensors tensors, const GraphTensor& t)
 {
   const auto bytes = n_bytes(t);
   if (!cuda_flash_attention(tensors, t)) return bytes;
-  const auto& q = *source(tensors, t, 0);
   const auto& k = *source(tensors, t, 1);
   const auto& v = *source(tensors, t, 2);
-  const bool vector_kernel = q.ne[0] <= 256 && q.ne[0] % 64 == 0 && q.ne[0] != 192 && k.ne[1] % k_fattn_kq_stride == 0 &&
-                             (is_quantized(k.type) || is_quantized(v.type)) && q.ne[1] <= 2;
-  // Compiled for these two unless a build asks for more (ggml/CMakeLists.txt: GGML_CUDA_FA_QUANTS); others fall back to f16.
-  const bool compiled = k.type == v.type && (k.type == TensorType::q4_0 || k.type == TensorType::q8_0);
-  if (vector_kernel && compiled) return bytes;
+  // Compiled for these unless a build asks for more (ggml/CMakeLists.txt: GGML_CUDA_FA_QUANTS); others fall back to f16.
+  const bool compiled = k.type == v.type && (k.type == TensorType::q4_0 || k.type == TensorType::q8_0 || k.type == TensorType::f16 ||
+                                             k.type == TensorType::bf16);
+  if (compiled && cuda_vector_kernel(tensors, t)) return bytes;
   auto end = bytes;
   const auto add = [&](const GraphTensor& x) { end = pad_to(end, 128) + n_elements(x) * 2; };
   if (k.type != TensorType::f16) add(k);
@@ -178,6 +201,50 @@ bool cuda_get_rows(const GraphTensor& table)
   }
 }
 
+/// Axes 0 to 2 are packed (ggml_is_contiguous_to_3); the stride of the last may skip.
+bool contiguous_to_3(const GraphTensor& t)
+{
+  const auto& block = traits(t.type);
+  auto next = std::uint64_t{block.block_bytes};
+  if (t.ne[0] != block.block_weights && t.nb[0] != next) return false;
+  next *= t.ne[0] / block.block_weights;
+  for (std::size_t i = 1; i < 3; ++i) {
+    if (t.ne[i] != 1 && t.nb[i] != next) return false;
+    next *= t.ne[i];
+  }
+  return true;
+}
+
+bool cuda_concat(const GraphTensor& t, const GraphTensor& a, const GraphTensor& b)
+{
+  if (a.type != b.type || a.type != t.type) return false;
+  if (!is_quantized(t.type)) return true;
+  if (t.ne[3] != a.ne[3]) return is_contiguous(a) && is_contiguous(b);
+  return contiguous_to_3(a) && contiguous_to_3(b);
+}
+
+/// lightning-indexer.cu: ggml_cuda_lightning_indexer_supported.
+bool cuda_indexer(const GraphTensor& q, const GraphTensor& k)
+{
+  if (q.ne[0] != 128 || (q.ne[1] != 64 && q.ne[1] != 32)) return false;
+  for (const auto* x : {&q, &k}) {
+    if (!is_quantized(x->type) && !strides_are_16(*x)) return false;
+  }
+  return cuda_flash_type(k.type);
+}
+
+bool cuda_copies(TensorType from, TensorType to)
+{
+  const auto plain = [](TensorType type) { return is_float(type) || type == TensorType::bf16; };
+  const auto cached = [](TensorType type) {
+    return type == TensorType::q8_0 || type == TensorType::q4_0 || type == TensorType::q4_1 || type == TensorType::q5_0 ||
+           type == TensorType::q5_1 || type == TensorType::i32;
+  };
+  if (plain(from) && plain(to)) return true;
+  if (from == TensorType::f32) return cached(to) || to == TensorType::iq4_nl;
+  return to == TensorType::f32 && cached(from);
+}
+
 /// ggml-cuda.cu: ggml_backend_cuda_device_supports_op.
 bool cuda_supports(Tensors tensors, const GraphTensor& t)
 {
@@ -198,7 +265,12 @@ bool cuda_supports(Tensors tensors, const GraphTensor& t)
       return cuda_set_rows(t.type) && (a->type == TensorType::f32 || (a->type == TensorType::f16 && t.type == a->type));
     case Op::set: return (t.type == TensorType::f32 || t.type == TensorType::i32) && a->type == t.type && b->type == t.type;
     case Op::repeat: return is_float(a->type);
-    case Op::concat: return a->type == b->type && a->type == t.type && !is_quantized(a->type);
+    case Op::concat: return cuda_concat(t, *a, *b);
+    case Op::cpy: {
+      const auto& to = b ? *b : t;
+      return cuda_copies(a->type, to.type) || (a->type == to.type && is_contiguous(*a) && is_contiguous(to));
+    }
+    case Op::lightning_indexer: return cuda_indexer(*a, *b);
     case Op::norm:
     case Op::rms_norm:
     case Op::l2_norm:
@@ -285,6 +357,10 @@ bool vulkan_supports(Tensors tensors, const GraphTensor& t)
     case Op::argsort:
     case Op::top_k: return is_contiguous(*a);
     case Op::lightning_indexer: return a->ne[0] == 128;
+    case Op::concat:
+      return a->type == b->type && a->type == t.type &&
+             (!is_quantized(t.type) || (contiguous_rows(*a) && contiguous_rows(*b) && contiguous_rows(t)));
+    case Op::set_rows: return is_float(a->type) && (cuda_set_rows(t.type) || t.type == TensorType::q1_0 || t.type == TensorType::q2_0);
     default: return true;
   }
 }

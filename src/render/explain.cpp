@@ -18,11 +18,25 @@ std::string figure_line(std::string_view label, const OptionalFigure& figure)
   return fmt::format("  {:<24} {:<14} {}\n", label, value, clean(figure->source));
 }
 
-std::string device_parts(const DeviceReport& d, const QuantReport& row, const ModelReport& model, const Report& report)
+/// One part of the memory; what it is made of stands beside it, on as many lines as it takes.
+std::string part_line(std::string_view label, Bytes bytes, const std::string& how, std::uint32_t width)
 {
-  std::string out = fmt::format("{} {}\n", d.device == "host" ? "RAM" : d.device, clean(d.name));
+  auto start = fmt::format("  {:<16} {:>15} B  {:>9}  ", label, bytes.count, size_text(bytes));
+  const auto indent = display_width(start);
+  std::string out;
+  for (const auto& text : wrap(how, width - std::min<std::size_t>(indent, width - 20))) {
+    out += start + text + "\n";
+    start.assign(indent, ' ');
+  }
+  return out;
+}
+
+std::string device_parts(const DeviceReport& d, const QuantReport& row, const ModelReport& model, const Report& report,
+                         const RenderOptions& options)
+{
+  std::string out = fmt::format("{} {}\n", d.device == "host" ? "RAM" : d.device, clean(d.name, !options.unicode));
   const auto line = [&](std::string_view label, Bytes bytes, const std::string& how) {
-    if (bytes.count > 0) out += fmt::format("  {:<18} {:>18} B  {:>10}  {}\n", label, bytes.count, size_text(bytes), how);
+    if (bytes.count > 0) out += part_line(label, bytes, how, std::max(options.width, 40U));
   };
   const auto& w = report.workload;
   if (row.checkpoint) {
@@ -70,13 +84,13 @@ std::string thresholds()
 
 }  // namespace
 
-std::string render_explanation(const Report& report, const ModelReport& model, const RenderOptions&)
+std::string render_explanation(const Report& report, const ModelReport& model, const RenderOptions& options)
 {
   std::string out;
   if (model.best) {
     const auto& row = model.quants[*model.best];
-    out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name), quant_text(row), model.n_ctx);
-    for (const auto& d : row.devices) out += device_parts(d, row, model, report);
+    out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name, !options.unicode), quant_text(row), model.n_ctx);
+    for (const auto& d : row.devices) out += device_parts(d, row, model, report, options);
     out += "\n";
     if (row.media) {
       for (const auto& stage : row.media->stages) {

@@ -5,6 +5,7 @@
 
 #include "html_sections.hpp"
 #include "html_text.hpp"
+#include "markup.hpp"
 #include "text.hpp"
 #include "verdicts.hpp"
 #include "web.hpp"
@@ -20,7 +21,7 @@ constexpr std::size_t k_most_sections = 10;
 std::string figure(const OptionalFigure& f, double unit, std::string_view suffix)
 {
   if (!f) return "unknown";
-  return fmt::format("{:.1f} {} <small>({})</small>", f->value / unit, suffix, escape_html(f->source));
+  return fmt::format("{:.1f} {} <small>({})</small>", f->value / unit, suffix, escape_markup(f->source));
 }
 
 void script(std::string& out, std::string_view text) { out.append("<script>").append(text).append("</script>\n"); }
@@ -70,14 +71,14 @@ void html_machine(std::string& out, const Report& report)
 {
   const auto& machine = report.hardware;
   out += fmt::format("<section class=\"card\" aria-label=\"{0}\">{1}<dl>\n",
-                     report.machine.empty() ? "This machine" : escape_html(report.machine),
-                     report.machine.empty() ? "" : fmt::format("<h2>{}</h2>", escape_html(report.machine)));
+                     report.machine.empty() ? "This machine" : escape_markup(report.machine),
+                     report.machine.empty() ? "" : fmt::format("<h2>{}</h2>", escape_markup(report.machine)));
   for (const auto& gpu : machine.gpus) {
-    out += fmt::format("<dt>GPU</dt><dd>{} · {} · {}</dd>\n", escape_html(gpu.name), figure(gpu.memory_total, 0x1p30, "GiB"),
+    out += fmt::format("<dt>GPU</dt><dd>{} · {} · {}</dd>\n", escape_markup(gpu.name), figure(gpu.memory_total, 0x1p30, "GiB"),
                        figure(gpu.bandwidth, 1e9, "GB/s"));
   }
   if (machine.gpus.empty()) out += "<dt>GPU</dt><dd>none</dd>\n";
-  out += fmt::format("<dt>CPU</dt><dd>{}{}</dd>\n", escape_html(machine.cpu.model),
+  out += fmt::format("<dt>CPU</dt><dd>{}{}</dd>\n", escape_markup(machine.cpu.model),
                      machine.cpu.usable_cores ? fmt::format(" · {} cores", *machine.cpu.usable_cores) : "");
   if (machine.memory.total) {
     out += fmt::format("<dt>RAM</dt><dd>{} GiB{} · {}</dd>\n", gib_text(*machine.memory.total),
@@ -85,7 +86,7 @@ void html_machine(std::string& out, const Report& report)
                        figure(machine.memory.bandwidth, 1e9, "GB/s"));
   }
   for (const auto& note : machine.notes)
-    out += fmt::format("<dt>Note</dt><dd>{} <small>({})</small></dd>\n", escape_html(note.text), escape_html(note.source));
+    out += fmt::format("<dt>Note</dt><dd>{} <small>({})</small></dd>\n", escape_markup(note.text), escape_markup(note.source));
   out += "</dl></section>\n";
 }
 
@@ -97,11 +98,11 @@ void html_checks(std::string& out, Reports reports)
          "<th scope=\"col\">Nearest change</th></tr></thead>\n<tbody>\n";
   for (const auto& report : reports) {
     for (const auto& c : report.checks) {
-      const auto who = escape_html(subject(report, c));
+      const auto who = escape_markup(subject(report, c));
       if (c.passed()) out += fmt::format("<tr><td class=\"pass\">pass</td><td>{}</td><td></td><td></td><td></td></tr>\n", who);
       for (const auto& f : c.failures) {
         out += fmt::format("<tr><td class=\"fail\">FAIL</td><td>{}</td><td>{} {}</td><td>{}</td><td class=\"wrap\">{}</td></tr>\n", who,
-                           escape_html(f.requirement), escape_html(f.asked), escape_html(f.found), escape_html(advice(c, f)));
+                           escape_markup(f.requirement), escape_markup(f.asked), escape_markup(f.found), escape_markup(advice(c, f)));
       }
     }
   }
@@ -112,7 +113,7 @@ std::string html_page(std::string_view title, std::string_view lead, std::string
 {
   std::string out;
   out.reserve(content.size() + (1 << 20));
-  const auto text = escape_html(title);
+  const auto text = escape_markup(title);
   out +=
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n"
@@ -121,7 +122,7 @@ std::string html_page(std::string_view title, std::string_view lead, std::string
       "<link rel=\"icon\" href=\"data:,\">\n";
   out += fmt::format("<title>{}</title>\n<style>\n", text);
   out += web_style();
-  out += fmt::format("</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", text, escape_html(lead));
+  out += fmt::format("</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", text, escape_markup(lead));
   out += content;
   out += "</main>\n<footer>Made offline by canirun. With jQuery, DataTables and Chart.js (MIT licence).</footer>\n";
   script(out, web_jquery());

@@ -6,6 +6,7 @@
 #include "describe.hpp"
 #include "html_sections.hpp"
 #include "html_text.hpp"
+#include "markup.hpp"
 #include "text.hpp"
 
 namespace canirun {
@@ -73,7 +74,7 @@ std::string in_words(const DeviceBars& device)
 {
   std::string out = "<ul>";
   for (std::size_t i = 0; i < device.rows.size(); ++i) {
-    out += fmt::format("<li>{}: ", escape_html(device.labels[i]));
+    out += fmt::format("<li>{}: ", escape_markup(device.labels[i]));
     for (std::size_t p = 0, listed = 0; p < k_parts; ++p) {
       if (device.rows[i][p] >= 0.05) out += fmt::format("{}{} {:.1f} GiB", listed++ > 0 ? ", " : "", k_part_names[p], device.rows[i][p]);
     }
@@ -94,7 +95,7 @@ void html_charts(std::string& out, Reports reports)
     out += fmt::format(
         "<h3>{0} <small>may use {1:.1f} GiB</small></h3>\n<div class=\"chart\" style=\"height:{2:.1f}rem\"><canvas id=\"chart-{3}\" "
         "role=\"img\" aria-label=\"Memory on {0}\">{4}</canvas></div>\n",
-        escape_html(device.title), device.budget, 5 + 1.4 * static_cast<double>(device.labels.size()), i, in_words(device));
+        escape_markup(device.title), device.budget, 5 + 1.4 * static_cast<double>(device.labels.size()), i, in_words(device));
     devices.push_back({{"labels", device.labels}, {"rows", device.rows}, {"budget", device.budget}});
   }
   const nlohmann::json data{{"parts", k_part_names}, {"devices", std::move(devices)}};

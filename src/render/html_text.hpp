@@ -2,17 +2,15 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <string_view>
 
 #include "canirun/core/grade.hpp"
 #include "canirun/core/units.hpp"
 
 /// \file
-/// Text and data of files and drivers inside a page: nothing in them is markup.
+/// Pieces of a page.
 
 namespace canirun {
 
-std::string escape_html(std::string_view text);
 /// JSON inside a <script>: no "</script>" in a name can end it early.
 std::string json_for_script(const nlohmann::json& value);
 /// A letter in its box; the colour only repeats it.

@@ -1,28 +1,13 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "markup.hpp"
 #include "renderers.hpp"
-#include "text.hpp"
 #include "verdicts.hpp"
 
 namespace canirun {
 
 namespace {
-
-std::string xml(std::string_view text)
-{
-  std::string out;
-  for (const char c : clean(text)) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 /// The failures of one verdict, all in one element as the form has it.
 std::string failure(const CheckResult& c)
@@ -33,7 +18,7 @@ std::string failure(const CheckResult& c)
     if (!c.nearest.empty() && !advices.empty()) continue;  // one change answers all of them
     advices += (advices.empty() ? "" : "; ") + advice(c, f);
   }
-  return fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n", xml(message), xml(advices));
+  return fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n", escape_markup(message), escape_markup(advices));
 }
 
 }  // namespace
@@ -46,10 +31,10 @@ std::string render_junit(Reports reports, const RenderOptions&)
   for (const auto& report : reports) {
     const auto all = verdicts(report);
     const auto failed = static_cast<std::size_t>(std::ranges::count_if(all, [](const CheckResult& c) { return !c.passed(); }));
-    const auto suite = xml(report.machine.empty() ? "canirun" : "canirun." + report.machine);
+    const auto suite = escape_markup(report.machine.empty() ? "canirun" : "canirun." + report.machine);
     suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\">\n", suite, all.size(), failed);
     for (const auto& c : all) {
-      suites += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", suite, xml(subject(c)));
+      suites += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", suite, escape_markup(subject(c)));
       suites += c.passed() ? "/>\n" : ">\n" + failure(c) + "    </testcase>\n";
     }
     suites += "  </testsuite>\n";

@@ -117,6 +117,7 @@ std::string size_text(Bytes bytes)
 {
   const auto gib = to_gib(bytes).value;
   if (gib >= 0.9995) return fmt::format("{:.1f} GiB", gib);
+  if (bytes.count > 0 && bytes.count < (1U << 20U)) return fmt::format("{} KiB", std::max<std::uint64_t>(1, bytes.count >> 10U));
   return fmt::format("{:.0f} MiB", gib * 1024);
 }
 

@@ -32,7 +32,7 @@ std::string cut(std::string_view text, std::size_t width, std::string_view ellip
 /// Lines of at most `width` columns, broken at spaces; a longer word stands alone.
 std::vector<std::string> wrap(std::string_view text, std::size_t width);
 
-std::string size_text(Bytes bytes);                   ///< "38.6 GiB", "970 MiB".
+std::string size_text(Bytes bytes);                   ///< "38.6 GiB", "970 MiB", "501 KiB".
 std::string size_text(std::int64_t bytes);            ///< The same with a sign: "-1.5 GiB".
 std::string context_text(std::uint32_t tokens);       ///< "8k", "128k", "40960" is "40k", "1500" stays.
 std::string params_text(std::uint64_t n);             ///< "69.0B", "494M".

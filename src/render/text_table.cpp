@@ -1,6 +1,7 @@
 #include "text_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "text.hpp"
 
@@ -9,6 +10,7 @@ namespace canirun {
 namespace {
 
 constexpr std::size_t k_gap = 2;
+constexpr std::size_t k_enough = 24;  // of a column that stretches: a place to run, a name but for its end
 
 std::string painted(const Cell& cell, std::string padded, const Style& style)
 {
@@ -21,14 +23,24 @@ std::string painted(const Cell& cell, std::string padded, const Style& style)
 std::string TextTable::text(const Style& style, std::uint32_t width) const
 {
   std::vector<std::size_t> shown, widths(columns_.size());
+  std::size_t total = 0, wanted = 0;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     if (columns_[c].min_width > width) continue;
-    shown.push_back(c);
     widths[c] = display_width(columns_[c].title);
     for (const auto& row : rows_) widths[c] = std::max(widths[c], display_width(row[c].text));
+    const auto gap = shown.empty() ? 0 : k_gap;
+    shown.push_back(c);
+    total += gap + widths[c];
+    wanted += gap + (columns_[c].stretch ? std::min(widths[c], k_enough) : widths[c]);
   }
-  std::size_t total = shown.empty() ? 0 : (shown.size() - 1) * k_gap;
-  for (const auto c : shown) total += widths[c];
+  // A column that only wide terminals get goes before another one is cut to what nobody can read.
+  while (wanted > width) {
+    const auto least = std::ranges::max_element(shown.rbegin(), shown.rend(), {}, [&](std::size_t c) { return columns_[c].min_width; });
+    if (least == shown.rend() || columns_[*least].min_width == 0) break;
+    total -= k_gap + widths[*least];
+    wanted -= k_gap + widths[*least];
+    shown.erase(std::next(least).base());
+  }
   for (const auto c : shown) {
     if (total <= width || !columns_[c].stretch) continue;
     const auto less = std::min(total - width, widths[c] - std::min<std::size_t>(widths[c], 8));

@@ -20,7 +20,7 @@ struct Column {
   std::string title;
   bool right = false;
   bool stretch = false;         ///< Is cut first when the table is too wide.
-  std::uint32_t min_width = 0;  ///< The table is laid out with this column only from so many columns of terminal on.
+  std::uint32_t min_width = 0;  ///< Shown only from so many columns of terminal on, and then only where it fits; 0 = always.
 };
 
 /// Columns two spaces apart, headers dim, no trailing spaces; each line within `width`.

@@ -133,12 +133,37 @@ class Page(unittest.TestCase):
         self.assertIn(evil, self.browser.find_element(By.CSS_SELECTOR, ".card").text)
         self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, "img"), [])
 
-    def test_a_narrow_window_scrolls_the_tables_and_not_the_page(self):
-        self.open("llama-3.1-8b", "--hardware", MACHINE)
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
-        wide = self.browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
-        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        self.assertLessEqual(wide[0], wide[1])
+    def test_a_narrow_window_shows_the_grades_and_scrolls_the_tables_not_the_page(self):
+        for arguments in (["llama-3.1-8b", "--hardware", MACHINE], ["--task", "code", "--hardware", MACHINE], ["fleet", PROFILES, "--model", "llama-3.1-8b"]):
+            self.open(*arguments)
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
+            wide, window, grade = self.browser.execute_script("""
+              const grade = document.querySelector('table.sortable tbody :is(.grade, td.S, td.A, td.B, td.C)');
+              return [document.documentElement.scrollWidth, window.innerWidth, grade.getBoundingClientRect().right]""")
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            self.assertLessEqual(wide, window, arguments)
+            self.assertLessEqual(grade, window, arguments)
+
+    def test_a_fleet_is_sorted_filtered_and_names_its_hosts(self):
+        with open(MACHINE, encoding="utf-8") as f:
+            profile = json.load(f)
+        fleet = ["fleet", PROFILES, "--model", "llama-3.1-8b", "--model", "qwen3-32b", "--model", "llama-3.3-70b"]
+        self.open(*fleet)
+        self.assertEqual(self.texts("table.sortable:not(.fleet) thead th"), ["Class", "Machines", "Hardware"])
+        grades = self.column(3, "table.fleet")
+        self.assertTrue(all(g[0] in "SABCDF" for g in grades) and any("t/s" in g for g in grades), grades)
+        heading = next(h for h in self.browser.find_elements(By.CSS_SELECTOR, "table.fleet thead th") if h.text == "c6")
+        heading.click()
+        order = [c[0] for c in self.column(8, "table.fleet")]
+        self.assertEqual(order, sorted(order, key="FDCBAS".index))
+        self.browser.find_elements(By.CSS_SELECTOR, "input[type=search]")[1].send_keys("qwen")
+        self.assertEqual(self.texts("table.fleet tbody th"), ["Qwen3 32B"])
+        profile["host"]["name"] = "node-17"
+        path = os.path.join(self.folder, "named.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(profile, f)
+        self.open(*fleet, path)
+        self.assertIn("node-17", self.column(4, "table.sortable:not(.fleet)"))
 
     def test_what_is_heard_is_whole(self):
         self.open("llama-3.1-8b", "--hardware", MACHINE)

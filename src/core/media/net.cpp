@@ -147,7 +147,7 @@ Ref Net::chunk(Ref x, std::uint64_t n, std::uint64_t i)
 
 Ref Net::apply_rope(Ref x, Ref pe)
 {
-  const auto [head, n_head, n_tokens, n] = at(x).ne;
+  const auto head = at(x).ne[0], n_head = at(x).ne[1], n_tokens = at(x).ne[2], n = at(x).ne[3];
   x = cont(permute(x, 0, 2, 1, 3));
   x = cont(permute(reshape(x, 2, head / 2, n_tokens, n_head * n), 3, 0, 1, 2));
   const auto part = [&](Ref pairs, std::uint64_t i) {

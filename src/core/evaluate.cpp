@@ -68,6 +68,11 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
     notes.push_back("flash attention is off with this placement");
   }
+  if (const auto scores = scores_beyond_buffer(subject.model, subject.workload, p, trial.memory)) {
+    notes.push_back(fmt::format("attention scores of {} are more than one Vulkan buffer holds (4 GiB): leave flash attention on, or take "
+                                "a shorter context or a smaller --ubatch",
+                                gib(*scores)));
+  }
   if (trial.fits && subject.model.media && subject.model.media->tokens_per_second > 0 && trial.speed.generation_tps) {
     notes.push_back(fmt::format("{:.0f} tokens are a second of sound: {:.1f} times real time",
                                 subject.model.media->tokens_per_second,

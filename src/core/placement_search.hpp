@@ -36,6 +36,12 @@ struct Subject {
   bool speed_applies() const { return model.kind == ModelKind::text || model.kind == ModelKind::audio; }
 };
 
+/// The attention scores of one micro-batch (heads · cells · tokens · 4 bytes, without flash attention only) where no buffer of the backend
+/// holds them. Vulkan's are 4 GiB at most: a release before 2025-10 stops with "out of memory" (llama.cpp issue 15009, pull request 15815), later
+/// ones compute attention on the CPU (ggml-vulkan.cpp: ggml_backend_vk_device_supports_op).
+std::optional<Bytes> scores_beyond_buffer(const ModelSpec& model, const Workload& workload, const Placement& placement,
+                                           const MemoryEstimate& memory);
+
 /// Memory, fit, speed and grade of one placement.
 Trial try_placement(const Subject& subject, Placement placement);
 

@@ -393,6 +393,11 @@ std::uint64_t max_chunk_size(Backend backend)
   return backend == Backend::vulkan ? std::uint64_t{1} << 30 : std::numeric_limits<std::uint64_t>::max() / 2;
 }
 
+std::uint64_t max_tensor_size(Backend backend)
+{
+  return backend == Backend::vulkan ? k_vulkan_max_range : std::numeric_limits<std::uint64_t>::max();
+}
+
 std::uint64_t row_tail(Backend backend, TensorType type, std::uint64_t ne0)
 {
   if (!cuda_like(backend) || !is_quantized(type) || ne0 % k_matrix_row_padding == 0) return 0;

@@ -20,6 +20,9 @@ std::uint64_t host_alignment(Backend backend);
 /// Largest piece in which compute buffers are allocated; Vulkan splits them in blocks.
 std::uint64_t max_chunk_size(Backend backend);
 
+/// Largest tensor that an operation of the backend can read or write.
+std::uint64_t max_tensor_size(Backend backend);
+
 /// Bytes that a quantised tensor with rows of `ne0` weights gets beyond its own (CUDA reads whole blocks of 512 weights).
 std::uint64_t row_tail(Backend backend, TensorType type, std::uint64_t ne0);
 

@@ -7,8 +7,9 @@
 #include "canirun/core/file_type.hpp"
 #include "canirun/render/emit.hpp"
 #include "canirun/render/renderer.hpp"
-#include "command_line.hpp"
+#include "command_info.hpp"
 #include "commands.hpp"
+#include "help.hpp"
 
 namespace canirun {
 
@@ -149,8 +150,8 @@ std::string fish(const std::vector<FlagInfo>& flags)
 {
   std::string out = "# fish completion for canirun: canirun completion fish > ~/.config/fish/completions/canirun.fish\n";
   out += "complete -c canirun -f -a '(canirun models --ids 2>/dev/null)'\n";
-  for (const auto& command : command_names())
-    out += fmt::format("complete -c canirun -n __fish_use_subcommand -a {} -d '{}'\n", command, without(std::string(command_help(command)), "'\\"));
+  for (const auto& c : commands())
+    out += fmt::format("complete -c canirun -n __fish_use_subcommand -a {} -d '{}'\n", c.name, without(std::string(c.help), "'\\"));
   for (const auto& f : flags) {
     out += "complete -c canirun";
     for (const auto& n : words_of(f.names)) out += n.starts_with("--") ? " -l " + n.substr(2) : " -s " + n.substr(1);
@@ -170,7 +171,7 @@ std::string fish(const std::vector<FlagInfo>& flags)
 std::string manual_commands()
 {
   std::string out;
-  for (const auto& command : command_names()) out += fmt::format("**{}**\n:   {}\n\n", command, command_help(command));
+  for (const auto& c : commands()) out += fmt::format("**{}**\n:   {}\n\n", c.name, c.help);
   return out;
 }
 

@@ -8,7 +8,7 @@
 
 #include "canirun/formats/config_json.hpp"
 #include "canirun/formats/gguf.hpp"
-#include "command_line.hpp"
+#include "command_info.hpp"
 #include "formats/edit_distance.hpp"
 #include "output.hpp"
 
@@ -64,8 +64,7 @@ Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
   }
   for (const auto& f : s.families) {
     if (known(families, f)) continue;
-    const std::vector<std::string> names(families.begin(), families.end());
-    const auto near = nearest_name(f, names);
+    const auto near = nearest(f, families);
     return fail(ErrorKind::not_found, fmt::format("no model is of the family '{}'{}", f,
                                                   near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
@@ -116,7 +115,7 @@ Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogu
   const auto near = catalogue.suggest(word);
   std::string message = fmt::format("no model is called '{}'", word);
   const auto commands = command_names();
-  const auto command = nearest_name(word, commands);
+  const auto command = nearest(word, commands);
   // A word with two letters wrong is a mistyped command, whatever model begins like it.
   if (!command.empty() && edit_distance(word, command) <= std::min<std::size_t>(2, word.size() / 2)) {
     message += fmt::format("; did you mean the command '{}'{}?", command, near.empty() ? "" : fmt::format(" or the model '{}'", near.front()));

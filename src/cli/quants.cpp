@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 #include <vector>
 
-#include "command_line.hpp"
+#include "formats/edit_distance.hpp"
+#include "option_values.hpp"
 
 namespace canirun {
 
@@ -21,7 +22,7 @@ std::string unknown(std::string_view item)
   std::vector<std::string> known;
   for (const auto t : all_file_types()) known.emplace_back(name(t));
   for (const auto t : all_checkpoint_types()) known.emplace_back(name(t));
-  const auto near = nearest_name(item, known);
+  const auto near = nearest(item, known);
   return fmt::format("no quantisation is called '{}'; {}`--quant all` lists them", item,
                      near.empty() ? "" : fmt::format("did you mean '{}'? ", near));
 }

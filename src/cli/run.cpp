@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "command_line.hpp"
+#include "help.hpp"
 #include "commands.hpp"
 #include "output.hpp"
 #include "render/text.hpp"

@@ -118,7 +118,7 @@ class Unet {
   Ref transformer(Ref x, std::uint64_t depth)
   {
     if (depth == 0) return x;
-    const auto [width, height, channels, n] = n_.at(x).ne;
+    const auto width = n_.at(x).ne[0], height = n_.at(x).ne[1], channels = n_.at(x).ne[2];
     const auto n_head = s_.n_head ? s_.n_head : channels / 64;
     auto h = n_.group_norm(x);
     const auto as_tokens = [&](Ref image) {

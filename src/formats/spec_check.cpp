@@ -94,7 +94,7 @@ std::optional<std::string> bad_ssm(const ModelSpec& s)
 {
   const auto& m = *s.ssm;
   for (const auto width : {m.d_conv, m.d_inner, m.d_state, m.n_group, m.dt_rank, m.head_dim, m.n_lora_decay, m.n_lora_iclr,
-                           m.n_lora_value, m.n_lora_gate, m.time_mix_extra, m.time_decay_extra}) {
+                           m.n_lora_value, m.n_lora_gate, m.time_mix_extra, m.time_decay_extra, m.token_shift_count}) {
     if (auto e = above("ssm", width, k_max_width)) return e;
   }
   if (m.kind == SsmKind::mamba2 || m.kind == SsmKind::gated_delta) {

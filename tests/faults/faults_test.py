@@ -54,15 +54,13 @@ class Faults(unittest.TestCase):
         shutil.copy(GGUF, self.gguf)
         os.truncate(self.gguf, os.path.getsize(GGUF) + (1 << 18))  # its weights, as a hole
 
-    def check_end(self, r, allowed=(0, 1, 2, 3)):
-        """A status of ours and, where it is a failure, one sentence."""
+    def check_end(self, r, allowed=(0, 1, 2, 3), inputs=0):
+        """A status of ours and, where it is a failure, one sentence; one more for each of the `inputs` that can be left out."""
         self.assertIn(r.returncode, allowed, (r.args, r.stderr))
-        if r.returncode >= 2:
-            self.assertRegex(r.stderr, r"\Acanirun: [^\n]+\n\Z")
-        else:
-            self.assertEqual(r.stderr, "")
+        least = 1 if r.returncode >= 2 else 0
+        self.assertRegex(r.stderr, rf"\A(canirun: [^\n]+\n){{{least},{least + inputs}}}\Z")
 
-    def each(self, function, how, *arguments, at_most=12, allowed=(0, 1, 2, 3), same_as=None):
+    def each(self, function, how, *arguments, at_most=12, allowed=(0, 1, 2, 3), same_as=None, inputs=0, env=None):
         """Lets call after call fail until none is left. `same_as`: what is printed all the same."""
         target = os.path.join(self.out, "report.json")
         reached = 0
@@ -71,19 +69,19 @@ class Faults(unittest.TestCase):
             fault = Fault(self.folder, function, n, how)
             for name in os.listdir(self.out):
                 os.remove(os.path.join(self.out, name))
-            r = run(*arguments, *([] if same_as is not None else ["-o", target]), env=fault.env)
+            r = run(*arguments, *([] if same_as is not None else ["-o", target]), env={**(env or {}), **fault.env})
             if not fault.happened():
                 break
             reached += 1
             with self.subTest(function=function, n=n, how=how):
-                self.check_end(r, allowed)
+                self.check_end(r, allowed, inputs)
                 left = os.listdir(self.out)
                 self.assertIn(left, [[], ["report.json"]])
                 if same_as is not None:
                     self.assertEqual(r.stdout, same_as)
                 elif left:
                     with open(target, encoding="utf-8") as f:
-                        json.load(f)  # whole
+                        self.check_whole(f.read(), arguments)
                     if r.returncode >= 2:
                         self.assertEqual(function, "close")  # it was written; that closing failed is said
                 else:
@@ -91,16 +89,59 @@ class Faults(unittest.TestCase):
             n += 1 if n < 10 else n // 3
         return reached
 
+    def check_whole(self, text, arguments):
+        """A document, or the very lines that --emit prints when nothing fails."""
+        if "--emit" in arguments:
+            self.assertEqual(text, run(*arguments).stdout)
+        else:
+            json.loads(text)
+
     QUESTIONS = (("llama-2-7b", "--json", "--hardware", MACHINE), ("probe",), ("models", "--json"))
+    FAULTS = (("open", errno.EACCES), ("open", errno.EMFILE), ("openat", errno.EACCES), ("fopen", errno.EMFILE), ("fopen64", errno.EMFILE),
+              ("opendir", errno.EMFILE), ("read", errno.EIO), ("write", errno.EIO), ("writev", errno.EIO), ("fstat", errno.EIO),
+              ("stat", errno.EACCES), ("close", errno.EIO))
 
     def test_no_call_that_fails_ends_the_program(self):
         calls = 0
         for question in self.QUESTIONS:
-            for function, error in (("open", errno.EACCES), ("open", errno.EMFILE), ("openat", errno.EACCES), ("fopen", errno.EMFILE),
-                                    ("fopen64", errno.EMFILE), ("opendir", errno.EMFILE), ("read", errno.EIO), ("write", errno.EIO),
-                                    ("writev", errno.EIO), ("fstat", errno.EIO), ("stat", errno.EACCES), ("close", errno.EIO)):
+            for function, error in self.FAULTS:
                 calls += self.each(function, error, *question, at_most=4 if SANITIZED else 12)
         self.assertGreater(calls, 40)
+
+    def test_no_call_that_fails_ends_a_command_to_run_a_model(self):
+        calls = sum(self.each(function, error, "llama-2-7b", "--emit", target, "--hardware", MACHINE, at_most=4)
+                    for target in ("llama-server", "kubernetes") for function, error in self.FAULTS)
+        self.assertGreater(calls, 10)
+
+    def test_no_call_that_fails_ends_a_fleet(self):
+        """Of a folder of two profiles the one that cannot be read is named, and the other is answered for."""
+        folder = os.path.join(self.folder, "fleet")
+        os.mkdir(folder)
+        for name in ("desktop-rtx3060-12g.json", "vm-no-gpu.json"):
+            shutil.copy(os.path.join(os.path.dirname(MACHINE), name), folder)
+        question = ("fleet", folder, "--model", "llama-2-7b", "--json")
+        calls = sum(self.each(function, error, *question, at_most=4 if SANITIZED else 12, inputs=2) for function, error in self.FAULTS)
+        self.assertGreater(calls, 10)
+        self.assertEqual(self.each("read", errno.EINTR, *question, same_as=run(*question).stdout), 2 * 2)  # both files to their ends
+
+    def test_every_failure_of_a_program_of_llama_cpp_that_is_run(self):
+        bench = os.path.join(self.folder, "llama-bench")
+        with open(bench, "w", encoding="utf-8") as f:
+            f.write("""#!/bin/sh
+echo '[{"build_commit": "a", "build_number": 1, "n_prompt": 0, "n_gen": 64, "n_depth": 0, "avg_ts": 100.5, "stddev_ts": 1}]'
+""")
+        os.chmod(bench, 0o755)
+        env = {"CANIRUN_LLAMA_CPP": self.folder, "CANIRUN_NVML_LIB": "/nonexistent/lib.so", "CANIRUN_VULKAN_LIB": "/nonexistent/lib.so",
+               "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": self.folder}
+        question = ("verify", self.gguf, "--backend", "cpu", "--json")
+        self.assertEqual(run(*question, env=env).returncode, 0)
+        calls = sum(self.each(function, error, *question, at_most=4 if SANITIZED else 12, env=env, allowed=(0, 2, 3))
+                    for function, error in (*self.FAULTS, ("pread", errno.EIO), ("pipe2", errno.EMFILE), ("posix_spawn", errno.EAGAIN),
+                                            ("posix_spawn", errno.ENOMEM), ("poll", errno.ENOMEM), ("waitpid", errno.ECHILD)))
+        self.assertGreater(calls, 20)
+        for function in ("read", "pread", "poll", "waitpid", "write"):  # a signal changes nothing
+            self.each(function, errno.EINTR, *question, env=env, allowed=(0,), at_most=6)
+        self.assertEqual(os.listdir(self.out), ["report.json"])
 
     def test_no_step_of_writing_a_file_leaves_a_part_of_it(self):
         for function, error in (("mkostemp", errno.EACCES), ("mkostemp", errno.EROFS), ("write", errno.ENOSPC), ("write", errno.EDQUOT),

@@ -109,6 +109,47 @@ class Hostile(unittest.TestCase):
                          ["llama-2-7b", "--ctx", NAME]):
             self.check_text(run(*question), question)
 
+    def test_a_fleet_and_its_files_cannot_command_a_terminal(self):
+        with open(self.profile(), encoding="utf-8") as f:
+            machine = json.load(f)
+        machine["host"]["name"] = NAME
+        os.mkdir("fleet" + ESCAPES)
+        for name, content in ((NAME.replace("/", "") + ".json", machine), ("broken\x1b[2J.json", b'{"schema": "\x1b[2J'), ("old\u202e.json", {"schema": NAME})):
+            self.write(os.path.join("fleet" + ESCAPES, name), content)
+        own = self.catalogue()
+        question = ["fleet", "fleet" + ESCAPES, "--models", own, "--model", "evil" + ESCAPES, "--model", "llama-2-7b"]
+        for fmt in ("table", "csv", "html"):
+            r = run(*question, "--format", fmt)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.check_text(r, fmt)
+            self.assertEqual(r.stderr.count("\n"), 2, r.stderr)  # two files are none, each is named in one line
+            self.assertNotIn("<script>alert", r.stdout if fmt == "html" else "")
+        self.check_text(run("fleet", MACHINE, "--model", NAME), "a model")
+        self.check_text(run("fleet", NAME, "--model", "llama-2-7b"), "a folder")
+        rows = list(csv.reader(io.StringIO(run(*question, "--format", "csv").stdout)))
+        self.assertEqual({len(row) for row in rows}, {len(rows[0])})
+
+    def test_what_a_program_of_llama_cpp_says_cannot_command_a_terminal(self):
+        gguf, said = self.gguf(), "printf '\\033]0;owned\\007\\033[2J\\302\\233\\342\\200\\256\\377\\n'"
+        result = json.dumps([{"build_commit": NAME, "build_number": 1, "n_prompt": 0, "n_gen": 64, "n_depth": 0, "avg_ts": 1.5, "stddev_ts": 1}])
+        with open("result.json", "w", encoding="utf-8") as f:
+            f.write(result)
+        for script in (f"{said} >&2; exit 1", f"{said}; exit 0", f"cat '{self.folder}/result.json'", f"cat '{self.folder}/result.json'; {said} >&2"):
+            os.chmod(self.write("llama-bench", f"#!/bin/sh\n{script}\n".encode()), 0o755)
+            r = run("verify", gguf, "--backend", "cpu", "--probe-timeout", "200", env={"CANIRUN_LLAMA_CPP": self.folder, "PATH": "/usr/bin:/bin"})
+            self.assertIn(r.returncode, (0, 3), r.stderr)
+            r.returncode = 0
+            self.check_text(r, script)
+
+    def test_a_command_to_run_a_model_cannot_command_a_terminal(self):
+        gguf, own = self.gguf(), self.catalogue()
+        for target in ("llama-server", "ollama", "modelfile", "lmstudio", "localai", "kubernetes", "compose"):
+            for question in ([gguf], ["--models", own, "evil" + ESCAPES]):
+                r = run(*question, "--hardware", self.profile(), "--emit", target)
+                refused = "a Modelfile cannot name a file with control characters" in r.stderr
+                self.assertEqual((r.returncode, refused), (2, True) if refused and target in ("ollama", "modelfile") else (0, False), r.stderr)
+                self.check_text(r, (target, question))
+
     def test_messages_about_files_cannot_command_a_terminal(self):
         for name, content in (("a.json", b'{"schema": "canirun.models/1", "models": [{"id": "\\u001b[2J", "kind": "\\u001b[2J"}]}'),
                               ("b.json", b'{"schema": "\x1b[2J\\u001b[2J"}'), ("c.json", b'{"architectures": ["\\u001b[2J\\u202e"]}'),

@@ -164,7 +164,10 @@ Result<int> run_models(const Options& o, const Environment& env)
                   "`canirun models import` needs one file, as in `canirun models import config.json`");
     auto spec = read_model_file(o.words[1]);
     if (!spec) return tl::unexpected(spec.error());
-    return emit(to_catalogue_json(import_entry(std::move(*spec), o.words[1])) + "\n", o);
+    // A whole catalogue file: what --models, `validate` and `canirun FILE` read.
+    return emit(fmt::format("{{\n  \"schema\": \"canirun.models/1\",\n  \"models\": [\n{}\n  ]\n}}\n",
+                            to_catalogue_json(import_entry(std::move(*spec), o.words[1]))),
+                o);
   }
   if (action != "list" || o.words.size() > 1) {
     return fail(

@@ -60,6 +60,13 @@ Category category_of(std::string_view role)
   return row == k_rows.end() ? Category::other : row->category;
 }
 
+/// The same until March 2026, when the fused matrices became attn_v's like.
+Category category_of_2025(std::string_view role)
+{
+  if (contains(role, "attn_qkv.weight")) return Category::attn_qkv;
+  return contains(role, "attn_kv_b.weight") ? Category::other : category_of(role);
+}
+
 /// Names that llama-quantize leaves as they are in the source file (llama-quant.cpp: tensor_allows_quantization).
 bool name_is_quantizable(std::string_view role)
 {
@@ -233,6 +240,8 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
     const auto [found, is_new] = roles.try_emplace(role);
     if (is_new) {
       found->second = {.category = category_of(role),
+                       .category_2025 = category_of_2025(role),
+                       .per_layer_embd = role == "per_layer_token_embd.weight",
                        .quantizable = name_is_quantizable(role),
                        .always_f32 = name_is_always_f32(role),
                        .conditions = everywhere};
@@ -273,14 +282,18 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
 
 TensorType TypeChooser::quantized_type(const Site& site, FileType type, QuantizeOptions options) const
 {
-  const bool as_output = site.category == Category::output || (tied_ && site.category == Category::token_embd);
+  const auto rules = options.rules;
+  const auto category = rules == QuantizeRules::current ? site.category : site.category_2025;
+  const bool tied = tied_ && rules > QuantizeRules::until_2024_02_22 && (rules == QuantizeRules::current || !site.per_layer_embd);
+  const bool as_output = category == Category::output || (tied && category == Category::token_embd);
   if (type == FileType::MXFP4_MOE) return site.wide_expert && !as_output ? TensorType::mxfp4 : TensorType::q8_0;
 
   auto conditions = site.conditions;
   if (options.imatrix) conditions |= k_imatrix;
+  if (rules == QuantizeRules::until_2024_01_11) conditions |= k_until_2024_01;
   if (site.n_columns % traits(default_tensor_type(type)).block_weights != 0) conditions |= k_odd_width;
-  auto chosen = mixed_type(type, as_output ? Category::output : site.category, conditions);
-  if (grouped_70b_ && site.category == Category::attn_v && !is_low_bit_iq(type) &&
+  auto chosen = mixed_type(type, as_output ? Category::output : category, conditions);
+  if (grouped_70b_ && category == Category::attn_v && !is_low_bit_iq(type) &&
       (chosen == TensorType::q3_K || chosen == TensorType::q4_K)) {
     chosen = TensorType::q5_K;  // attn_v is small there: 8 query heads share a value head
   }

@@ -25,6 +25,8 @@ class TypeChooser {
  private:
   struct Site {
     Category category = Category::other;
+    Category category_2025 = Category::other;  ///< Until March 2026.
+    bool per_layer_embd = false;               ///< Was no output until then.
     bool quantizable = false;
     bool always_f32 = false;     ///< Norms, vectors, routers: F32 in every converted file.
     bool native_expert = false;  ///< Published in MXFP4: converted files keep it.

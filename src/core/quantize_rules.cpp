@@ -82,6 +82,12 @@ constexpr auto k_attn_v = std::to_array<Rule>({
     {bit(F::Q4_K_S), k_first_4, 0, T::q5_K},
 });
 
+constexpr auto k_attn_qkv = std::to_array<Rule>({
+    {set({F::Q3_K_M, F::Q3_K_L, F::IQ3_M}), 0, 0, T::q4_K},
+    {bit(F::Q4_K_M), 0, 0, T::q5_K},
+    {bit(F::Q5_K_M), 0, 0, T::q6_K},
+});
+
 constexpr auto k_attn_output = std::to_array<Rule>({
     {k_low_bit_iq, k_experts8, 0, T::q5_K},
     {k_iq1, 0, 0, T::iq2_xxs},
@@ -120,6 +126,7 @@ constexpr auto k_ffn_down = std::to_array<Rule>({
 
 constexpr auto k_ffn_in = std::to_array<Rule>({
     {bit(F::IQ3_XS), k_middle, 0, T::iq3_xxs},
+    {bit(F::Q2_K), k_until_2024_01, 0, T::q3_K},
 });
 
 std::span<const Rule> rules(Category category)
@@ -130,6 +137,7 @@ std::span<const Rule> rules(Category category)
     case Category::attn_q: return k_attn_q;
     case Category::attn_k: return k_attn_k;
     case Category::attn_v: return k_attn_v;
+    case Category::attn_qkv: return k_attn_qkv;
     case Category::attn_output: return k_attn_output;
     case Category::ffn_up:
     case Category::ffn_gate: return k_ffn_in;

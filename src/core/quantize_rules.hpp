@@ -11,8 +11,20 @@
 namespace canirun {
 
 /// The kinds of tensors that llama-quantize tells apart by name (llama-quant.cpp: tensor_get_category). `attn_v` also stands for the
-/// fused attn_qkv and for attn_kv_b (category_is_attn_v).
-enum class Category : std::uint8_t { token_embd, output, attn_q, attn_k, attn_v, attn_output, ffn_up, ffn_gate, ffn_down, other };
+/// fused attn_qkv and for attn_kv_b (category_is_attn_v); `attn_qkv` is only for the rules until March 2026.
+enum class Category : std::uint8_t {
+  token_embd,
+  output,
+  attn_q,
+  attn_k,
+  attn_v,
+  attn_output,
+  ffn_up,
+  ffn_gate,
+  ffn_down,
+  other,
+  attn_qkv
+};
 
 /// What a rule may ask of a tensor and its model, as bits.
 using Conditions = std::uint16_t;
@@ -30,6 +42,7 @@ enum Condition : Conditions {
   k_rank_first_eighth = 1 << 10,  ///< By order of visit; differs from k_first_eighth in models with experts.
   k_imatrix = 1 << 11,
   k_odd_width = 1 << 12,  ///< Rows are not whole blocks of the file's default type.
+  k_until_2024_01 = 1 << 13,  ///< QuantizeRules::until_2024_01_11.
 };
 
 /// The type that the mix of `file_type` gives to a quantisable tensor, before rows that are not whole blocks fall back to another type.

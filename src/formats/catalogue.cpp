@@ -34,16 +34,17 @@ std::optional<std::string> name_clash(const std::vector<CatalogueEntry>& entries
 
 Result<Catalogue> Catalogue::parse(std::string_view json, std::string_view file)
 {
-  auto list = open_list(json, file, "canirun.models/1", "models");
-  if (!list) return tl::unexpected(std::move(list.error()));
-
   Catalogue catalogue;
-  catalogue.entries_.resize(list->items->size);
-  FieldReader reader(list->document);
-  std::size_t i = 0;
-  for (const auto* item = list->document.first(*list->items); item; item = list->document.next(*item)) {
-    if (!read_entry(reader, *item, catalogue.entries_[i++])) return fail(ErrorKind::parse, reader.problem());
-  }
+  catalogue.entries_.reserve(json.size() / 1024 + 1);  // an entry is about that long
+  std::string problem;
+  const auto read = read_list(json, file, "canirun.models/1", "models", [&](const JsonDocument& document, const JsonNode& item) {
+    FieldReader reader(document);
+    if (read_entry(reader, item, catalogue.entries_.emplace_back())) return true;
+    problem = reader.problem();
+    return false;
+  });
+  if (!read) return tl::unexpected(read.error());
+  if (!problem.empty()) return fail(ErrorKind::parse, problem);
   if (const auto clash = name_clash(catalogue.entries_)) return fail(ErrorKind::parse, fmt::format("{}: {}", file, *clash));
   return catalogue;
 }

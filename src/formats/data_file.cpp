@@ -28,12 +28,11 @@ Result<std::string> read_text(const std::filesystem::path& path)
   return text;
 }
 
-Result<DataList> open_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list)
+namespace {
+
+/// `{"schema": SCHEMA, LIST: […]}` and nothing beside: the list.
+Result<const JsonNode*> list_of(const JsonDocument& doc, std::string_view schema, std::string_view list)
 {
-  auto document = JsonDocument::parse(json, file);
-  if (!document) return tl::unexpected(std::move(document.error()));
-  DataList opened{std::move(*document), nullptr};
-  const auto& doc = opened.document;
   const auto& root = doc.root();
   if (root.kind != JsonKind::object)
     return fail(ErrorKind::parse, fmt::format("{}: an object is expected at the top", doc.where(root)));
@@ -43,18 +42,45 @@ Result<DataList> open_list(std::string_view json, std::string_view file, std::st
                 fmt::format("{}: \"schema\": \"{}\" is expected{}", doc.where(name ? *name : root), schema,
                             name && name->kind == JsonKind::string ? fmt::format(", not '{}'", name->string) : ""));
   }
-  opened.items = doc.find(root, list);
-  if (!opened.items || opened.items->kind != JsonKind::array) {
-    return fail(ErrorKind::parse,
-                fmt::format("{}: a list \"{}\" is expected", doc.where(opened.items ? *opened.items : root), list));
+  const auto* items = doc.find(root, list);
+  if (!items || items->kind != JsonKind::array) {
+    return fail(ErrorKind::parse, fmt::format("{}: a list \"{}\" is expected", doc.where(items ? *items : root), list));
   }
   for (const auto* member = doc.first(root); member; member = doc.next(*member)) {
-    if (member != name && member != opened.items) {
+    if (member != name && member != items) {
       return fail(ErrorKind::parse,
                   fmt::format("{}: field '{}' is unknown beside \"schema\" and \"{}\"", doc.where(*member), member->key, list));
     }
   }
+  return items;
+}
+
+}  // namespace
+
+Result<DataList> open_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list)
+{
+  auto document = JsonDocument::parse(json, file);
+  if (!document) return tl::unexpected(std::move(document.error()));
+  DataList opened{std::move(*document), nullptr};
+  const auto items = list_of(opened.document, schema, list);
+  if (!items) return tl::unexpected(items.error());
+  opened.items = *items;
   return opened;
+}
+
+Result<void> read_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list,
+                       const JsonDocument::Visit& visit)
+{
+  bool stopped = false;
+  const auto document = JsonDocument::parse(json, file, list, [&](const JsonDocument& doc, const JsonNode& item) {
+    stopped = !visit(doc, item);
+    return !stopped;
+  });
+  if (!document) return tl::unexpected(document.error());
+  if (stopped) return {};
+  const auto items = list_of(*document, schema, list);
+  if (!items) return tl::unexpected(items.error());
+  return {};
 }
 
 DataPaths data_paths(std::string_view name, const DataEnvironment& environment, std::span<const std::filesystem::path> extra)

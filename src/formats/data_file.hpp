@@ -24,6 +24,10 @@ struct DataList {
 /// Checks `{"schema": SCHEMA, LIST: […]}` and returns the list.
 Result<DataList> open_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list);
 
+/// The same for a list whose elements are read once, in order, and not kept. When `visit` returns false nothing more is checked.
+Result<void> read_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list,
+                       const JsonDocument::Visit& visit);
+
 /// The base and its additions, for a type with builtin(), parse(json, file) and merge(other).
 template <typename T>
 Result<T> load_data(const DataPaths& paths)

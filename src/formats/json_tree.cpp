@@ -1,6 +1,7 @@
 #include "json_tree.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/core.h>
@@ -15,6 +16,15 @@ constexpr std::size_t k_max_nodes = 2'000'000;
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Bytes that end a run of plain text in a string: the quotation mark, an escape, control characters. A table: strings are half of
+/// the catalogue's text.
+constexpr auto k_ends_run = [] {
+  std::array<bool, 256> ends{};
+  for (std::size_t c = 0; c < 0x20; ++c) ends[c] = true;
+  ends['"'] = ends['\\'] = true;
+  return ends;
+}();
 
 std::string position(std::string_view text, std::string_view file, std::size_t offset)
 {
@@ -64,7 +74,10 @@ std::string_view name(JsonKind kind)
 /// Recursive descent over one text. A failing function stores the first problem and returns false.
 class JsonParser {
  public:
-  explicit JsonParser(JsonDocument& document) : doc_(document), text_(document.text_) {}
+  JsonParser(JsonDocument& document, std::string_view list, const JsonDocument::Visit* visit)
+      : doc_(document), text_(document.text_), list_(list), visit_(visit)
+  {
+  }
 
   bool parse_document()
   {
@@ -75,6 +88,7 @@ class JsonParser {
     return at_ == text_.size() || bad("there is text after the end of the document");
   }
 
+  bool stopped() const { return stopped_; }  ///< By the visitor: there is no problem.
   const std::string& problem() const { return problem_; }
   std::size_t at() const { return at_; }
 
@@ -145,6 +159,11 @@ class JsonParser {
       ++node(index).size;
       previous = child;
       if (!value(child, depth + 1)) return false;
+      if (visit_ && depth == 1 && !object && node(index).key == list_) {
+        if (!(*visit_)(doc_, node(child))) return stopped_ = true, false;
+        doc_.nodes_.resize(child);
+        node(index).child = previous = 0;
+      }
       skip_space();
       if (at_ == text_.size()) return bad("the text ends too early");
       if (text_[at_] == close) return ++at_, true;
@@ -157,13 +176,17 @@ class JsonParser {
   bool repeated(std::uint32_t object, std::string_view key) const
   {
     if (doc_.nodes_[object].size > 256) return false;
-    return doc_.find(doc_.nodes_[object], key) != nullptr;
+    for (auto i = doc_.nodes_[object].child; i; i = doc_.nodes_[i].next) {
+      const auto& other = doc_.nodes_[i].key;
+      if (other.size() == key.size() && (key.empty() || (other.back() == key.back() && other == key))) return true;
+    }
+    return false;
   }
 
   bool string(std::string_view& out)
   {
     const auto start = ++at_;
-    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) ++at_;
+    while (at_ < text_.size() && !k_ends_run[static_cast<unsigned char>(text_[at_])]) ++at_;
     if (at_ < text_.size() && text_[at_] == '"') {
       out = text_.substr(start, at_ - start);
       return ++at_, true;
@@ -258,19 +281,29 @@ class JsonParser {
 
   JsonDocument& doc_;
   std::string_view text_;
+  std::string_view list_;
+  const JsonDocument::Visit* visit_;
+  bool stopped_ = false;
   std::size_t at_ = 0;
   std::string problem_;
 };
 
-Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string_view file)
+Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string_view file) { return parse(text, file, "", nullptr); }
+
+Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string_view file, std::string_view list, const Visit& visit)
+{
+  return parse(text, file, list, &visit);
+}
+
+Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string_view file, std::string_view list, const Visit* visit)
 {
   JsonDocument document;
   document.text_ = text;
   document.file_ = file;
   if (text.size() > k_max_text) return fail(ErrorKind::parse, fmt::format("{}: more than 32 MiB of JSON", file));
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return fail(ErrorKind::parse, fmt::format("{}:1:1: remove the byte order mark", file));
-  JsonParser parser(document);
-  if (!parser.parse_document()) {
+  JsonParser parser(document, list, visit);
+  if (!parser.parse_document() && !parser.stopped()) {
     return fail(ErrorKind::parse, fmt::format("{}: {}", position(text, file, parser.at()), parser.problem()));
   }
   return document;

@@ -33,10 +33,11 @@ class Readme(unittest.TestCase):
         with open(os.path.join(self.folder, "config.json"), "w", encoding="utf-8") as f:
             json.dump(CONFIG, f)
         entry = subprocess.run([PROGRAM, "models", "import", "config.json"], cwd=self.folder, capture_output=True, text=True, timeout=60)
-        entry = {**json.loads(entry.stdout), "id": "my-model", "confidence": "exact", "family": "llama",
+        imported = json.loads(entry.stdout)
+        entry = {**imported["models"][0], "id": "my-model", "confidence": "exact", "family": "llama",
                  "license": "llama3.2", "release": "2024-09"}
         with open(os.path.join(self.folder, "mine.json"), "w", encoding="utf-8") as f:
-            json.dump({"schema": "canirun.models/1", "models": [entry]}, f)
+            json.dump({**imported, "models": [entry]}, f)
         shutil.copytree(os.path.join(TOP, "data"), os.path.join(self.folder, "data"))
         shutil.copy(os.path.join(TOP, "docs", "ci", "policy.json"), self.folder)
         os.symlink(os.path.join(TOP, "docs"), os.path.join(self.folder, "docs"))

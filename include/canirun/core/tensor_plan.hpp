@@ -52,8 +52,18 @@ struct TensorPlan {
   BitsPerWeight bits_per_weight() const;
 };
 
+/// Releases of llama-quantize by their rules: a published file keeps the types of the release that made it. Each value names the last
+/// day of its rules.
+enum class QuantizeRules : std::uint8_t {
+  until_2024_01_11,  ///< Q2_K is mostly 3-bit: feed-forward matrices are Q3_K (llama.cpp pulls 4872, 5060).
+  until_2024_02_22,  ///< A token embedding that is also the output has the file's own type (pull 5650).
+  until_2026_03_10,  ///< Fused attn_qkv has a mix of its own, attn_kv_b none; per_layer_token_embd is no output (pulls 19770, 20357).
+  current,           ///< v0.5.0.
+};
+
 struct QuantizeOptions {
   bool imatrix = false;  ///< Types chosen with an importance matrix differ for a few file types.
+  QuantizeRules rules = QuantizeRules::current;
 };
 
 /// Why a model cannot be planned, in words for a person; nothing if it can.

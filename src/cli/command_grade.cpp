@@ -28,13 +28,14 @@ void add_newer_version(ModelReport& model, const Catalogue& catalogue, const Har
 {
   const auto* entry = model.source == "catalogue" ? catalogue.find(model.id) : nullptr;
   if (!entry || !model.grade) return;
+  const auto runs = [](const ModelReport& m) { return m.best && m.quants[*m.best].fits; };
   const auto versions = other_versions(*entry, catalogue);
   // The newest first: what follows the entry in the list came after it.
   for (auto it = versions.rbegin(); it != versions.rend() && (*it)->facts.release >= entry->facts.release; ++it) {
     if (*it == catalogue.find(entry->supersedes)) break;
     question.best_only = true;
     const auto newer = evaluate((*it)->spec, (*it)->facts, hardware, question);
-    if (!newer.grade || *newer.grade < *model.grade) continue;
+    if (!newer.grade || *newer.grade < *model.grade || !runs(newer)) continue;
     model.notes.push_back(fmt::format("newer: {} ({}) runs at least as well here, with grade {}", (*it)->spec.id,
                                       (*it)->facts.release, name(*newer.grade)));
     return;

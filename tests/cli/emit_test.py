@@ -20,6 +20,11 @@ FLAGS = {
                   "--no-kv-offload", "--swa-full"},
     "vllm": {"--max-model-len", "--gpu-memory-utilization", "--tensor-parallel-size", "--max-num-seqs", "--max-num-batched-tokens",
              "--quantization", "--dtype", "--kv-cache-dtype", "--host", "--port"},
+    # stable-diffusion.cpp examples/common/common.cpp, docs/backend.md; whisper.cpp examples/cli.
+    "sd-cli": {"-M", "-m", "--diffusion-model", "--high-noise-diffusion-model", "--vae", "--audio-vae", "--llm", "--type",
+               "--embeddings-connectors", "-W", "-H", "--steps", "--cfg-scale", "--video-frames", "--diffusion-fa", "--vae-tiling",
+               "--clip-on-cpu", "--vae-on-cpu", "--offload-to-cpu", "--max-vram", "-p"},
+    "whisper-cli": {"-m", "-f", "-ng", "-nfa"},
     "lms": {"--copy", "--user-repo", "--gpu", "--context-length", "--identifier"},
 }
 # LocalAI core/config/model_config.go and its prediction options.
@@ -73,6 +78,51 @@ class Commands(unittest.TestCase):
         self.assertEqual([line[line.index(f) + 1] for f in ("-ctk", "-ctv", "-fa", "-np", "-c")], ["q8_0", "q8_0", "on", "2", "16384"])
         line = commands(emit("llama-server", "llama-3.2-3b", "--backend", "cpu").stdout)[0]
         self.assertEqual(line[line.index("--device") + 1], "none")
+
+    def test_pictures_and_videos_name_a_file_for_each_part(self):
+        def words(model, *arguments):
+            r = emit("sd", model, "--gpu", "RTX 4090", "--ram", "128G", *arguments)
+            self.assertEqual(r.returncode, 0, model + r.stderr)
+            (line,) = commands(r.stdout)
+            self.assertEqual(line[0], "sd-cli")
+            self.only_known_flags("sd-cli", line)
+            return line
+
+        for model in ("sd-1.5", "sd-2.1", "sdxl"):  # one checkpoint holds all parts
+            line = words(model)
+            self.assertIn("-m", line)
+            self.assertNotIn("--vae", line)
+        # docs/flux.md, sd3.md, flux2.md, qwen_image.md, z_image.md, wan.md, ltx2.md, hunyuan_video.md of stable-diffusion.cpp
+        parts = {"flux.1-dev": {"--clip_l", "--t5xxl"}, "sd3.5-large": {"--clip_l", "--clip_g", "--t5xxl"}, "chroma1-hd": {"--t5xxl"},
+                 "flux.2-dev": {"--llm"}, "qwen-image": {"--llm"}, "z-image-turbo": {"--llm"}, "wan2.1-t2v-1.3b": {"--t5xxl"},
+                 "wan2.1-i2v-14b": {"--t5xxl", "--clip_vision"}, "wan2.2-t2v-a14b": {"--t5xxl", "--high-noise-diffusion-model"},
+                 "ltx-2.3-22b": {"--llm", "--audio-vae", "--embeddings-connectors"}}
+        for model, options in parts.items():
+            line = words(model, "--resolution", "512x512", "--frames", "9") if "wan" in model or "ltx" in model else words(model)
+            encoders = {w for w in line if w in ("--clip_l", "--clip_g", "--t5xxl", "--llm", "--clip_vision", "--audio-vae",
+                                                 "--embeddings-connectors", "--high-noise-diffusion-model")}
+            self.assertEqual(encoders, options, model)
+            self.assertIn("--vae", line)
+            self.assertEqual(line[line.index("--diffusion-model") + 1], model + ".safetensors")
+        line = words("flux.1-dev", "--resolution", "768x512", "--steps", "4", "-q", "Q4_0")
+        self.assertEqual([line[line.index(f) + 1] for f in ("-W", "-H", "--steps", "--type", "-p")], ["768", "512", "4", "q4_0", "PROMPT"])
+        line = words("wan2.1-t2v-1.3b", "--frames", "33")
+        self.assertEqual([line[line.index(f) + 1] for f in ("-M", "--video-frames")], ["vid_gen", "33"])
+
+    def test_the_settings_of_a_picture_are_those_of_its_row(self):
+        machine = ["--gpu", "RTX 3060 Ti", "--ram", "32G", "-q", "F16"]
+        row = json.loads(run("sdxl", "--json", *machine).stdout)["models"][0]["quants"][0]
+        (line,) = commands(emit("sd", "sdxl", *machine).stdout)
+        self.assertTrue(row["media"]["settings"])
+        for setting in row["media"]["settings"]:
+            self.assertLessEqual(set(setting.split()), set(line))
+
+    def test_speech(self):
+        (line,) = commands(emit("whisper", "whisper-large-v3-turbo", "-q", "Q5_0").stdout)
+        self.assertEqual(line[:3], ["whisper-cli", "-m", "ggml-large-v3-turbo-q5_0.bin"])
+        self.only_known_flags("whisper-cli", line)
+        (line,) = commands(emit("whisper", "whisper-base", "-q", "F16", "--no-gpu").stdout)
+        self.assertIn("-ng", line)
 
     def test_vllm(self):
         r = emit("vllm", "llama-3.3-70b", "--gpu", "4x RTX 3090", "-q", "AWQ", "--ram", "64G", "-ctk", "q8_0", "-ctv", "q8_0")
@@ -254,6 +304,10 @@ class Refusals(unittest.TestCase):
         self.fails(1, "llama-server", "llama-3.3-70b", "-q", "Q8_0", says=["llama-3.3-70b", "does not fit", "canirun plan llama-3.3-70b"])
         self.fails(1, "vllm", "llama-3.3-70b", says=["vLLM offloads nothing"])
         self.fails(1, "llama-server", "llama-3.1-8b", "--min-speed", "1000", says=["--min-speed"])
+
+    def test_what_stable_diffusion_does_not_run_has_no_command(self):
+        for model in ("cogvideox-2b", "kolors", "lumina-image-2"):
+            self.fails(2, "sd", model, "--gpu", "RTX 4090", "--ram", "64G", says=["stable-diffusion.cpp does not run"])
 
     def test_what_a_program_cannot_run_is_a_wrong_question(self):
         self.fails(2, "ollama", *SETTINGS[4], says=["Ollama", "--n-cpu-moe 0"])

@@ -115,7 +115,7 @@ TEST_CASE("UNets, image decoders and weights are what stable-diffusion.cpp print
     const auto* entry = builtin().find(record["model"].get<std::string>());
     REQUIRE(entry);
     const ImageShape image{record.value("width", 512u), record.value("height", 512u), record.value("frames", 1u)};
-    const ImageModel model(entry->spec, image, Backend::cuda);
+    const ImageModel model(entry->spec, image, parse_backend(record.value("backend", "cuda")).value_or(Backend::cuda));
     const std::string part = record["part"];
     INFO(line);
     std::uint64_t bytes = 0;
@@ -136,6 +136,7 @@ TEST_CASE("UNets, image decoders and weights are what stable-diffusion.cpp print
       continue;
     }
     ++n;
+    tolerance = record.value("tolerance", tolerance);  // builds of 2024 had other buffers with flash attention
     CHECK(static_cast<double>(bytes) / 1048576 == Approx(record["mib"].get<double>()).epsilon(tolerance));
   }
   CHECK(n >= 20);

@@ -5,6 +5,7 @@
 #include "machine.hpp"
 #include "media/evaluate_media.hpp"
 #include "media/parts.hpp"
+#include "media/sd_command.hpp"
 #include "memory_model.hpp"
 #include "speed_law.hpp"
 
@@ -229,7 +230,7 @@ MediaRun run_of(const ModelSpec& model, const MediaRequest& request)
   const auto sampling = media.sampling.value_or(SamplingSpec{.steps = 20, .passes = 2, .frames = 1});
   MediaRun run;
   run.unit = model.kind == ModelKind::video ? MediaRun::Unit::video : MediaRun::Unit::image;
-  run.runtime = "stable-diffusion.cpp";
+  if (sd_runs(model)) run.runtime = "stable-diffusion.cpp";
   const auto size = request.resolution.value_or(media.native_resolution[0] ? media.native_resolution
                                                                            : std::array<std::uint32_t, 2>{1024, 1024});
   run.width = size[0];
@@ -237,18 +238,6 @@ MediaRun run_of(const ModelSpec& model, const MediaRequest& request)
   run.frames = run.unit == MediaRun::Unit::video ? request.frames.value_or(sampling.frames) : 1;
   run.steps = request.steps.value_or(sampling.steps);
   return run;
-}
-
-/// A file name for each part, as stable-diffusion.cpp wants them: one checkpoint for the UNets, else the denoiser apart.
-std::string sd_command(const ModelSpec& model, const MediaType& type, const MediaRun& run, std::uint32_t passes)
-{
-  std::string line = run.unit == MediaRun::Unit::video ? "sd-cli -M vid_gen" : "sd-cli";
-  line += fmt::format(" {} {}.safetensors --type {}", is_unet(model.arch) ? "-m" : "--diffusion-model", model.id,
-                      traits(type.type).name);
-  line += fmt::format(" -W {} -H {} --steps {} --cfg-scale {}", run.width, run.height, run.steps, passes > 1 ? "5" : "1");
-  if (run.unit == MediaRun::Unit::video) line += fmt::format(" --video-frames {}", run.frames);
-  for (const auto& flag : run.settings) line += " " + flag;
-  return line + " -p PROMPT";
 }
 
 // Q2_K ... Q8_0 as stable-diffusion.cpp's --type has them, and what is published.
@@ -294,6 +283,7 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
   if (machine.host_budget.count == 0)
     report.notes.push_back("no RAM may be used: its size is unknown (--ram) or the reserve takes all of it");
   if (!parts.known()) report.notes.push_back("only the sizes of this model are known: neither its buffers nor its speed");
+  else if (!sd_runs(model)) report.notes.push_back("stable-diffusion.cpp does not run it: what it would take there if it did");
 
   const auto types = media_types(question, k_image_types);
   if (types.empty()) {
@@ -326,7 +316,7 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
     row.media->memory_high = parts.memory_high();
     row.speed.limited_by = SpeedLimit::compute;
     row.notes = notes_of(trial, parts, hardware, question);
-    if (trial.fits && parts.known()) row.command = sd_command(model, type, *row.media, passes);
+    if (trial.fits && parts.known()) row.command = sd_command(model, type.type, *row.media, passes > 1);
     return row;
   });
 }

@@ -15,7 +15,7 @@ Result<std::string> emit_graded(const EmitRequest& request, std::string_view pro
 {
   const auto& [report, model, row] = request;
   if (row.command.empty()) {
-    return fail(ErrorKind::invalid_argument, fmt::format("{} is not known to run {}: only its sizes are", program, model.name));
+    return fail(ErrorKind::invalid_argument, fmt::format("{} does not run {}", program, model.name));
   }
   auto out = fmt::format("# {}\n", clean(fmt::format("{} at {}", model.name, quant_text(row))));
   if (!model.hf_repo.empty())

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 #include "canirun/core/quant_quality.hpp"
 #include "describe.hpp"
@@ -51,6 +52,9 @@ std::string quality_note(const QuantReport& row)
 
 TextTable quant_table(const ModelReport& model, const Style& style)
 {
+  // Pictures, videos and speech have no context, no prompt to read, and no measured cost of a quantisation.
+  constexpr auto never = std::numeric_limits<std::uint32_t>::max();
+  const bool media = !model.quants.empty() && model.quants.front().media;
   TextTable table({{"", false},
                    {"quant", false},
                    {"grade", false},
@@ -58,13 +62,13 @@ TextTable quant_table(const ModelReport& model, const Style& style)
                    {"runs on", false, true},
                    {speed_unit(model), true},
                    {"range", true, false, 100},
-                   {"max ctx", true},
+                   {"max ctx", true, false, media ? never : 0},
                    {"headroom", true, false, 100},
                    {"bits", true, false, 120},
-                   {"costs", false, false, 140},
+                   {"costs", false, false, media ? never : 140},
                    {"file", true, false, 120},
-                   {"prompt t/s", true, false, 120},
-                   {"first token", true, false, 120}});
+                   {"prompt t/s", true, false, media ? never : 120},
+                   {"first token", true, false, media ? never : 120}});
   for (std::size_t i = 0; i < model.quants.size(); ++i) {
     const auto& row = model.quants[i];
     const bool best = model.best == i && row.fits;

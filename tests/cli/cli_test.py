@@ -171,6 +171,8 @@ class Media(unittest.TestCase):
         self.assertIn("--vae-tiling", small["media"]["settings"])
         text = run("sdxl", "-q", "F16", "--gpu", "RTX 3070", "--ram", "32G").stdout
         self.assertIn("s/image", text)
+        for column in ("max ctx", "prompt t/s", "costs"):
+            self.assertNotIn(column, run("sdxl", "--gpu", "RTX 3070", "--ram", "32G", env={"COLUMNS": "200"}).stdout)
         self.assertIn("needs --", text)
 
     def test_more_pixels_frames_and_steps_take_longer(self):

@@ -43,7 +43,7 @@ class InlineObject {
   template <typename T, std::size_t N>
   void add_fields(const std::array<Field<T>, N>& fields, const T& object)
   {
-    const T defaults{};
+    static const T defaults{};
     for (const auto& field : fields) {
       std::visit(
           [&](auto member) {

@@ -231,11 +231,12 @@ Result<FleetReport> merge_shards(std::span<const ShardText> shards)
   std::string common, first;
   std::vector<std::string> seen;  // file of each shard
   std::size_t n_columns = 0;
-  for (const auto& [file, text] : shards) {
+  for (const auto& part : shards) {
+    const auto& file = part.name;
     const auto wrong = [&](std::string_view what) { return fail(ErrorKind::parse, fmt::format("{}: {}", file, what)); };
     constexpr auto k_no_shard = "this is no part of a fleet; `canirun fleet --shard 1/2 ... -o FILE` writes one";
     try {
-      const auto document = parse_document(text);
+      const auto document = parse_document(part.text);
       if (!document.is_object() || !document.contains("fleet") || document.at("fleet").at("schema") != k_schema) return wrong(k_no_shard);
       const auto& fleet = document.at("fleet");
       const auto n_models = whole<std::size_t>(fleet.at("n_models"));

@@ -19,7 +19,7 @@ Ref residual(Net& n, Ref x, std::uint64_t n_out)
 /// One head over all pixels; its projections are 1×1 convolutions.
 Ref middle_attention(Net& n, Ref x)
 {
-  const auto [width, height, channels, batch] = n.at(x).ne;
+  const auto width = n.at(x).ne[0], height = n.at(x).ne[1], channels = n.at(x).ne[2];
   const auto h = n.group_norm(x);
   const auto tokens = [&] { return n.reshape(n.cont(n.permute(n.conv(h, channels, 1), 1, 2, 0, 3)), channels, width * height); };
   const auto q = tokens(), k = tokens(), v = tokens();

@@ -77,6 +77,30 @@ TensorPlan declare_tensors(const ModelSpec& model)
   return plan;
 }
 
+QuantizeRules rules_of_month(std::string_view month)
+{
+  if (month.empty() || month > "2026-03") return QuantizeRules::current;
+  return month > "2024-02" ? QuantizeRules::until_2026_03_10 : month > "2024-01" ? QuantizeRules::until_2024_02_22 : QuantizeRules::until_2024_01_11;
+}
+
+std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month, std::span<const FileType> types)
+{
+  std::vector<std::optional<Bytes>> sizes(types.size());
+  const auto rules = rules_of_month(month);
+  if (rules == QuantizeRules::current || !model.tensors.empty()) return sizes;
+  auto plan = declare_tensors(model);
+  const TypeChooser chooser(model, plan.tensors);
+  const auto size = [&](FileType type, QuantizeRules by) {
+    chooser.apply(type, {.rules = by}, plan.tensors);
+    return plan.total_bytes();
+  };
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const auto then = size(types[i], rules);
+    if (then != size(types[i], QuantizeRules::current)) sizes[i] = then;
+  }
+  return sizes;
+}
+
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options)
 {
   auto plan = declare_tensors(model);

@@ -175,6 +175,15 @@ class Media(unittest.TestCase):
             self.assertNotIn(column, run("sdxl", "--gpu", "RTX 3070", "--ram", "32G", env={"COLUMNS": "200"}).stdout)
         self.assertIn("needs --", text)
 
+    def test_files_that_an_older_llama_quantize_made_have_their_size_in_a_note(self):
+        # bartowski/google_gemma-3n-E4B-it-GGUF: Q4_K_M 3.9 GiB; per_layer_token_embd had the type of the file.
+        _, row = self.row("gemma-3n-e4b", "-q", "Q4_K_M")
+        self.assertIn("take 3.9 GiB", " ".join(row["notes"]))
+        self.assertGreater(row["file_bytes"], 4.4 * 2**30)
+        for same in (["gemma-3n-e4b", "-q", "F16"], ["qwen3-8b", "-q", "Q4_K_M"], ["qwen3.6-27b", "-q", "Q2_K"]):
+            _, row = self.row(*same)
+            self.assertNotIn("llama-quantize chose", " ".join(row["notes"]))
+
     def test_more_pixels_frames_and_steps_take_longer(self):
         def seconds(*arguments):
             return self.row(*arguments, "--gpu", "RTX 4090")[1]["media"]["seconds"]["estimate"]

@@ -3,7 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "canirun/core/file_type.hpp"
@@ -61,6 +63,9 @@ enum class QuantizeRules : std::uint8_t {
   current,           ///< v0.5.0.
 };
 
+/// The rules in force in `month` ("2025-07"; of a month with a change, the earlier ones).
+QuantizeRules rules_of_month(std::string_view month);
+
 struct QuantizeOptions {
   bool imatrix = false;  ///< Types chosen with an importance matrix differ for a few file types.
   QuantizeRules rules = QuantizeRules::current;
@@ -73,6 +78,10 @@ std::optional<std::string> unplannable(const ModelSpec& model);
 /// and `type` is ignored. Precondition: !unplannable(model).
 /// Source: llama-quant.cpp, llama_tensor_get_type and the load_arch_tensors function of each architecture.
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options = {});
+
+/// For each of `types` the tensor bytes of a file that was made when the model came out, in `month`; nothing where llama-quantize
+/// would choose the same bytes today, and for a model read from a file. Precondition: !unplannable(model).
+std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month, std::span<const FileType> types);
 
 /// The first of its two steps, for callers that want several file types of one model: names and shapes. The types of a catalogue
 /// entry are not chosen yet (TypeChooser, src/core/quantize.hpp).

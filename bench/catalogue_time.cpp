@@ -42,8 +42,10 @@ void report(const char* what, int runs, Load load)
   }
   std::ranges::sort(wall);
   std::ranges::sort(processor);
-  fmt::print("{:<10} first {:.2f} ms wall, {:.2f} ms processor; of {} more: least {:.2f}, median {:.2f} ms wall, median {:.2f} ms processor\n", what,
-             first.wall_ms, first.processor_ms, runs, wall.front(), wall[wall.size() / 2], processor[processor.size() / 2]);
+  fmt::print(
+      "{:<10} first {:.2f} ms wall, {:.2f} ms processor; of {} more: least {:.2f}, median {:.2f} ms wall, median {:.2f} ms "
+      "processor\n",
+      what, first.wall_ms, first.processor_ms, runs, wall.front(), wall[wall.size() / 2], processor[processor.size() / 2]);
 }
 
 }  // namespace

@@ -103,21 +103,25 @@ std::optional<std::string> not_plain(const SizeRecord& r, const CatalogueEntry& 
   }
   // "_L", "_XL": embeddings and output at Q8_0 or more.
   for (const auto* mark : {"-XL", "_XL", "_L.gguf"}) {
-    if ((has(r.file, mark) || has(r.quant, mark)) && !has(r.quant, "Q3_K_L")) return "a recipe of its own (embeddings with more bits)";
+    if ((has(r.file, mark) || has(r.quant, mark)) && !has(r.quant, "Q3_K_L"))
+      return "a recipe of its own (embeddings with more bits)";
   }
   const auto types = types_in(r.file);
   if (types.size() > 1) return "the name states several types";
-  if (types.size() == 1 && r.file.ends_with(".gguf") && !parse_file_type(*types.begin())) return "a type that llama-quantize does not have";
-  if (states_another_size(r.file.empty() ? r.repository : r.file, static_cast<double>(spec.n_params))) return "another size than the entry's: a draft model, a sibling";
+  if (types.size() == 1 && r.file.ends_with(".gguf") && !parse_file_type(*types.begin()))
+    return "a type that llama-quantize does not have";
+  if (states_another_size(r.file.empty() ? r.repository : r.file, static_cast<double>(spec.n_params)))
+    return "another size than the entry's: a draft model, a sibling";
   // llama-quantize refuses to requantise ("requantizing from type mxfp4 is disabled"), so the experts of gpt-oss stay MXFP4 in files
   // made from OpenAI's weights; copies saved again in BF16 are quantised like any other.
   const auto type = parse_file_type(r.quant);
-  if (spec.native_type == FileType::MXFP4_MOE && type && traits(default_tensor_type(*type)).quantized && type != FileType::MXFP4_MOE &&
-      !has(names, "BF16")) {
+  if (spec.native_type == FileType::MXFP4_MOE && type && traits(default_tensor_type(*type)).quantized &&
+      type != FileType::MXFP4_MOE && !has(names, "BF16")) {
     return "experts kept in MXFP4";
   }
   // Since 0.6.8 (May 2025) Ollama quantises itself (server/quantization.go), at first without attn_v and attn_qkv ("contains v.").
-  if (ollama && entry.facts.release >= "2025-04" && (r.quant.starts_with("Q4_K") || r.quant == "Q8_0")) return "quantised by Ollama itself";
+  if (ollama && entry.facts.release >= "2025-04" && (r.quant.starts_with("Q4_K") || r.quant == "Q8_0"))
+    return "quantised by Ollama itself";
   return std::nullopt;
 }
 
@@ -138,7 +142,8 @@ std::vector<QuantizeRules> possible_rules(const SizeRecord& record, const Catalo
   std::string_view from = "";
   for (const auto& period : k_periods) {
     // A month stands for all of its days.
-    const bool released = entry.facts.release.empty() || entry.facts.release <= period.until.substr(0, entry.facts.release.size());
+    const bool released =
+        entry.facts.release.empty() || entry.facts.release <= period.until.substr(0, entry.facts.release.size());
     if (released && (noted.empty() || noted >= from)) rules.push_back(period.rules);
     from = period.until;
   }

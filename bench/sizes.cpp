@@ -49,7 +49,8 @@ class Planner {
   }
 
   /// Of all `rules`, with and without an importance matrix, the size that is nearest to `published`.
-  double nearest(const ModelSpec& model, FileType type, const std::vector<QuantizeRules>& rules, double published, bool untied = false)
+  double nearest(const ModelSpec& model, FileType type, const std::vector<QuantizeRules>& rules, double published,
+                 bool untied = false)
   {
     double best = std::numeric_limits<double>::infinity();
     for (const auto r : rules) {
@@ -80,14 +81,13 @@ void explain(std::vector<Disagreement>& list)
   std::map<std::string, std::vector<Disagreement*>> by_repository;
   for (auto& d : list) by_repository[d.record.entry + d.record.repository].push_back(&d);
   for (auto& [repository, same] : by_repository) {
-    const auto [low, high] =
-        std::ranges::minmax_element(same, {}, [](const Disagreement* d) { return d->percent(); });
+    const auto [low, high] = std::ranges::minmax_element(same, {}, [](const Disagreement* d) { return d->percent(); });
     const bool alike = same.size() > 3 && (*high)->percent() - (*low)->percent() < 4;
     const bool untied = std::ranges::all_of(same, &Disagreement::fits_untied);
     for (auto* d : same) {
-      d->why = d->record.file.empty() ? "a page that names no file: its recipe is not known"
-               : untied               ? "the checkpoint stores its output matrix though the config ties it"
-               : alike                ? "all files of the repository alike: other weights under the name"
+      d->why = d->record.file.empty()       ? "a page that names no file: its recipe is not known"
+               : untied                     ? "the checkpoint stores its output matrix though the config ties it"
+               : alike                      ? "all files of the repository alike: other weights under the name"
                : std::abs(d->percent()) < 3 ? "under 3 %, not explained"
                                             : "not explained";
     }
@@ -105,8 +105,8 @@ void print_groups(const std::map<std::string, std::vector<const Disagreement*>>&
     for (const auto* d : groups.at(why)) models[d->record.entry + "  " + d->record.repository].push_back(d);
     for (const auto& [name, list] : models) {
       const auto [low, high] = std::ranges::minmax_element(list, {}, [](const Disagreement* d) { return d->percent(); });
-      fmt::print("        {:>3} {:<70} {:>+6.1f} % to {:>+6.1f} %  {}\n", list.size(), name, (*low)->percent(), (*high)->percent(),
-                 list.front()->record.quant);
+      fmt::print("        {:>3} {:<70} {:>+6.1f} % to {:>+6.1f} %  {}\n", list.size(), name, (*low)->percent(),
+                 (*high)->percent(), list.front()->record.quant);
     }
   }
 }

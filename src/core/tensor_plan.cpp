@@ -80,10 +80,13 @@ TensorPlan declare_tensors(const ModelSpec& model)
 QuantizeRules rules_of_month(std::string_view month)
 {
   if (month.empty() || month > "2026-03") return QuantizeRules::current;
-  return month > "2024-02" ? QuantizeRules::until_2026_03_10 : month > "2024-01" ? QuantizeRules::until_2024_02_22 : QuantizeRules::until_2024_01_11;
+  return month > "2024-02"   ? QuantizeRules::until_2026_03_10
+         : month > "2024-01" ? QuantizeRules::until_2024_02_22
+                             : QuantizeRules::until_2024_01_11;
 }
 
-std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month, std::span<const FileType> types)
+std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month,
+                                                   std::span<const FileType> types)
 {
   std::vector<std::optional<Bytes>> sizes(types.size());
   const auto rules = rules_of_month(month);

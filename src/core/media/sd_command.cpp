@@ -43,9 +43,7 @@ struct PartOption {
   std::string_view option;
 };
 constexpr auto k_encoders = std::to_array<PartOption>({
-    {"CLIP ViT-L", "clip_l"},
-    {"ViT-bigG", "clip_g"},
-    {"T5", "t5xxl"},  // T5-XXL, UMT5-XXL, ByT5
+    {"CLIP ViT-L", "clip_l"}, {"ViT-bigG", "clip_g"}, {"T5", "t5xxl"},  // T5-XXL, UMT5-XXL, ByT5
 });
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -60,7 +58,8 @@ std::string_view encoder_option(std::string_view name)
 std::string file_stem(std::string_view name)
 {
   std::string stem;
-  for (const char c : name.substr(0, name.find(" ("))) stem += c == ' ' || c == '/' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : name.substr(0, name.find(" (")))
+    stem += c == ' ' || c == '/' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return stem;
 }
 

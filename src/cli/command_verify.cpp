@@ -7,6 +7,7 @@
 #include "machine.hpp"
 #include "models.hpp"
 #include "output.hpp"
+#include "progress.hpp"
 #include "render/describe.hpp"
 #include "render/text.hpp"
 #include "verify/program.hpp"
@@ -43,8 +44,11 @@ std::optional<std::string> ask(const Asked& asked, ProgramReport& report, std::v
     return std::nullopt;
   }
   arguments.insert(arguments.begin(), found.path);
-  auto output = run_program(arguments, asked.limits);
-  if (output.ok()) return std::move(output.out);
+  const auto output = [&] {
+    const Progress progress(asked.env, true, fmt::format("{} runs {}", report.name, clean(asked.row.file, true)));
+    return run_program(arguments, asked.limits);
+  }();
+  if (output.ok()) return output.out;
   report.status = "failed";
   report.detail = fate(output, asked.limits);
   // The last line of what it complained about.

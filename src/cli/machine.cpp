@@ -6,6 +6,7 @@
 
 #include "canirun/formats/profile.hpp"
 #include "output.hpp"
+#include "progress.hpp"
 
 namespace canirun {
 
@@ -15,25 +16,6 @@ Figure stated(double value, std::string_view unit, std::string_view option)
 {
   return {value, std::string(unit), std::string(option), FigureConfidence::reported, {}};
 }
-
-/// A line on stderr as long as something takes time; it leaves no trace.
-class Progress {
- public:
-  Progress(bool show, std::string_view text) : show_(show)
-  {
-    if (!show_) return;
-    write_message(fmt::format("{} ...", text));
-  }
-  ~Progress()
-  {
-    if (show_) write_message("\r\033[K");
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
- private:
-  const bool show_;
-};
 
 Result<void> replace_gpus(HardwareProfile& profile, const MachineOptions& options, const GpuTable& table)
 {
@@ -90,7 +72,7 @@ Result<HardwareProfile> examined(const MachineOptions& options, const Environmen
   }
   auto probe = probe_options(options, env);
   probe.no_gpu = options.no_gpu || !options.gpus.empty();
-  const Progress progress(options.measure && env.stderr_is_terminal, "measuring the bandwidth of the memory");
+  const Progress progress(env, options.measure, "measuring the bandwidth of the memory");
   return probe_machine(probe);
 }
 

@@ -1,7 +1,6 @@
 """What the program promises at its edges: exit statuses, errors as one sentence, documents that follow their schemas."""
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -11,23 +10,7 @@ import tempfile
 import time
 import unittest
 
-from program import ENVIRONMENT, MACHINE, PROFILES, PROGRAM, TOP, run, validate
-
-
-def on_terminal(command, environment):
-    """What a command writes to a terminal."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execvpe(command[0], command, environment)
-    said = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            said += chunk
-    except OSError:  # the other end is gone
-        pass
-    os.close(terminal)
-    os.waitpid(child, 0)
-    return said.decode()
+from program import ENVIRONMENT, MACHINE, PROFILES, PROGRAM, TOP, on_terminal, run, validate
 
 
 class Errors(unittest.TestCase):

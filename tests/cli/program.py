@@ -1,6 +1,7 @@
 """The program under test: runs it in a clean environment, without this machine's own catalogue, colour or width."""
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -21,6 +22,22 @@ def run(*arguments, env=None, **keywords):
     environment = {**ENVIRONMENT, **(env or {})}
     keywords.setdefault("capture_output", True)
     return subprocess.run([PROGRAM, *arguments], env=environment, text=True, timeout=120, **keywords)
+
+
+def on_terminal(command, environment):
+    """What a command writes to a terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(command[0], command, environment)
+    said = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            said += chunk
+    except OSError:  # the other end is gone
+        pass
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return said.decode()
 
 
 def validate(document, schema):

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from gguf_file import write_llama
-from program import run, validate
+from program import ENVIRONMENT, PROGRAM, on_terminal, run, validate
 
 # llama.cpp tools/fit-params/fit-params.cpp: "%s %zu %zu %zu \n" a device, then the host.
 FIT = "#!/bin/sh\necho \"$@\" > \"$0.args\"\nenv > \"$0.env\"\necho 'loading' >&2\nprintf 'Host 1 64 300 \\n'\n"
@@ -75,6 +75,14 @@ class Verify(unittest.TestCase):
             names = {line.split("=")[0] for line in f}
         self.assertIn("CUDA_VISIBLE_DEVICES", names)
         self.assertFalse(names & {"LLAMA_ARG_CTX_SIZE", "GGML_CUDA_FORCE_MMQ", "LD_PRELOAD", "CANIRUN_LLAMA_CPP"})
+
+    def test_a_terminal_shows_what_it_waits_for_and_takes_it_back(self):
+        self.program("llama-bench", BENCH)
+        command = [PROGRAM, "verify", self.model, "--backend", "cpu", "--probe-timeout", "200"]
+        environment = {**ENVIRONMENT, "CANIRUN_LLAMA_CPP": self.folder, "PATH": "/usr/bin:/bin"}
+        waiting = f"llama-bench runs {self.model} ...\r\x1b[K"
+        self.assertIn(waiting, on_terminal(command, {**environment, "TERM": "xterm"}))
+        self.assertNotIn(" ...", on_terminal(command, {**environment, "TERM": "dumb"}))
 
     def test_one_program_is_enough(self):
         self.program("llama-bench", BENCH)

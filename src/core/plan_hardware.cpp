@@ -122,9 +122,8 @@ class Planner {
     if (card.gpu.unified_memory) m.hardware.memory.total = m.vram;  // one pool
     if (finish(m)) {
       const auto gib = to_gib(m.vram).value / count;
-      m.name = card.gpu.unified_memory ? fmt::format("{}, {:.0f} GiB", card.name, gib)
-               : count == 1            ? fmt::format("{} {:.0f} GiB", card.name, gib)
-                                       : fmt::format("{} × {} {:.0f} GiB", count, card.name, gib);
+      const auto sized = card.name.ends_with("GB") ? card.name : fmt::format("{}{} {:.0f} GiB", card.name, card.gpu.unified_memory ? "," : "", gib);
+      m.name = count == 1 ? sized : fmt::format("{} × {}", count, sized);
       machines.push_back(std::move(m));
     }
   }

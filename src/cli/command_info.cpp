@@ -11,22 +11,19 @@ constexpr std::array k_commands{
                 "MODEL... [requirements] [options]\n       canirun check --policy FILE [options]",
                 "canirun check llama-3.1-8b --quant Q4_K_M --min-grade B --min-ctx 16k --hardware machine.json"},
     CommandInfo{Command::plan, "plan", "What hardware a model takes; with --goal, the best settings on this machine",
-                "MODEL [--goal GOAL] [requirements] [options]",
-                "canirun plan llama-2-70b --min-grade B --min-speed 20"},
+                "MODEL [--goal GOAL] [requirements] [options]", "canirun plan llama-2-70b --min-grade B --min-speed 20"},
     CommandInfo{Command::verify, "verify", "Print estimates of a .gguf file beside what llama.cpp's own programs measure here",
                 "FILE.gguf [options]", "canirun verify model.gguf --ctx 8k"},
     CommandInfo{Command::probe, "probe", "Print this machine's hardware profile", "[options]", "canirun probe -o machine.json"},
     CommandInfo{Command::fleet, "fleet", "Many machines: what their profiles can run, and what to change",
-                "PROFILE... [options]\n       canirun fleet --merge PART... [options]", "canirun fleet profiles/ --model llama-3.1-8b"},
+                "PROFILE... [options]\n       canirun fleet --merge PART... [options]",
+                "canirun fleet profiles/ --model llama-3.1-8b"},
     CommandInfo{Command::models, "models", "List the catalogue; show ID, validate FILE, import config.json",
-                "[list | show ID | validate FILE | import config.json] [options]",
-                "canirun models show llama-3.1-8b"},
-    CommandInfo{Command::gpus, "gpus", "Print the GPU table, or the cards that match NAME",
-                "[NAME] [options]",
+                "[list | show ID | validate FILE | import config.json] [options]", "canirun models show llama-3.1-8b"},
+    CommandInfo{Command::gpus, "gpus", "Print the GPU table, or the cards that match NAME", "[NAME] [options]",
                 "canirun gpus 4090"},
     CommandInfo{Command::doctor, "doctor", "Print every raw reading of the hardware", "[options]", "canirun doctor --json"},
-    CommandInfo{Command::completion, "completion", "Print completions for bash, zsh or fish",
-                "bash|zsh|fish [-o FILE]",
+    CommandInfo{Command::completion, "completion", "Print completions for bash, zsh or fish", "bash|zsh|fish [-o FILE]",
                 "source <(canirun completion bash)"},
 };
 
@@ -54,7 +51,9 @@ bool takes_option(Command command, std::string_view group, std::string_view opti
   if (group == k_other || grading) return true;
   if (command == Command::completion) return option == "--output";
   // On this machine: what would describe another one is refused.
-  if (command == Command::verify) return group == k_how || (group == k_output && (option == "--json" || option == "--output" || option == "--format")) || option == "--probe-timeout";
+  if (command == Command::verify)
+    return group == k_how || (group == k_output && (option == "--json" || option == "--output" || option == "--format")) ||
+           option == "--probe-timeout";
   if (group == k_machine) return command == Command::probe || command == Command::doctor;
   if (command == Command::models && group == k_what) return option != "--quant" && option != "--all";
   if (group != k_output) return false;

@@ -106,9 +106,8 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
   if (o.help != Help::none || o.version) return o;
   if (!o.profiles.empty()) o.machine.hardware = o.profiles.front();
   if (o.profiles.size() > 1 && o.command != Command::grade && o.command != Command::check) {
-    return fail(ErrorKind::invalid_argument,
-                fmt::format("`canirun {}` is about one machine and --hardware was given {} times", command_name(o.command),
-                            o.profiles.size()));
+    return fail(ErrorKind::invalid_argument, fmt::format("`canirun {}` is about one machine and --hardware was given {} times",
+                                                         command_name(o.command), o.profiles.size()));
   }
   for (const auto* option : app.get_options()) {
     if (option->count() == 0 || option->get_lnames().empty()) continue;

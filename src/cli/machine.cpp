@@ -39,8 +39,8 @@ void share_pool(HardwareProfile& profile)
     profile.memory.limit.reset();
     profile.memory.available.reset();
     profile.notes.push_back(
-        {"--gpu", fmt::format("{} shares its {:g} GiB with the CPU, so the RAM is taken as {:g} GiB; --ram says otherwise", gpu.name,
-                              to_gib(pool).value, to_gib(pool).value)});
+        {"--gpu", fmt::format("{} shares its {:g} GiB with the CPU, so the RAM is taken as {:g} GiB; --ram says otherwise",
+                              gpu.name, to_gib(pool).value, to_gib(pool).value)});
     return;
   }
 }

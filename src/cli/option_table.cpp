@@ -81,8 +81,7 @@ void add_how(CLI::App& app, Options& o)
   const auto count = [&](const char* flags, std::uint32_t least, std::function<void(std::uint32_t)> set, const char* help) {
     value_option<std::uint32_t>(app, k_how, flags, count_from(least), std::move(set), help, "N");
   };
-  const auto cache_type =
-      one_of<TensorType>(parse_cache_type, "a cache type", k_cache_type_names);
+  const auto cache_type = one_of<TensorType>(parse_cache_type, "a cache type", k_cache_type_names);
   value_option<std::uint32_t>(
       app, k_how, "-c,--ctx,--ctx-size", parse_tokens, [&w](auto n) { w.n_ctx = n; },
       "Tokens of context, shared by all sequences [8192, at most the trained context]", "N");
@@ -147,7 +146,8 @@ void add_machine(CLI::App& app, Options& o)
   const auto size = [&](const char* flags, std::function<void(Bytes)> set, const char* help) {
     value_option<Bytes>(app, k_machine, flags, parse_size, std::move(set), help, "SIZE");
   };
-  strings(app, k_machine, "--hardware", o.profiles, "A profile of `canirun probe --json`, several to compare; - is stdin", "FILE");
+  strings(app, k_machine, "--hardware", o.profiles, "A profile of `canirun probe --json`, several to compare; - is stdin",
+          "FILE");
   strings(app, k_machine, "--gpu", m.gpus, "This card instead (repeat for several): \"RTX 4090\", \"M3 Max:64G\"", "NAME");
   size(
       "--vram", [&m](auto b) { m.vram = b; }, "Memory of each GPU; 24G = 24GiB (2^30), 24GB is 24*10^9");
@@ -169,7 +169,8 @@ void add_machine(CLI::App& app, Options& o)
   size(
       "--reserve", [&o](auto b) { o.question.reserve = b; }, "Memory to leave alone on every device, instead of the default");
   value_option<std::string>(
-      app, k_machine, "--host", parse_host, [&m](auto h) { m.host = std::move(h); }, "Name of the machine in its profile [none]", "NAME");
+      app, k_machine, "--host", parse_host, [&m](auto h) { m.host = std::move(h); }, "Name of the machine in its profile [none]",
+      "NAME");
   flag(app, k_machine, "--measure", m.measure, "Measure the bandwidth of RAM and GPUs; later runs use it");
   value_option<bool>(
       app, k_machine, "--probe", parse_probe_depth, [&m](auto deep) { m.deep = deep; },
@@ -182,7 +183,8 @@ void add_machine(CLI::App& app, Options& o)
 
 void add_fleet(CLI::App& app, Options& o)
 {
-  strings(app, k_fleet, "--model", o.fleet.models, "This model (repeat for several) [the models of the list of a machine]", "MODEL");
+  strings(app, k_fleet, "--model", o.fleet.models, "This model (repeat for several) [the models of the list of a machine]",
+          "MODEL");
   app.add_option("--compare", o.fleet.compare, "What two versions of a model differ in, and on which machines")
       ->group(k_fleet)
       ->type_name("A B")

@@ -29,8 +29,8 @@ std::function<Result<std::uint32_t>(std::string_view)> count_from(std::uint32_t 
 
 Result<std::pair<std::uint64_t, std::uint64_t>> parse_params_range(std::string_view text)
 {
-  const auto wrong = fail(ErrorKind::invalid_argument,
-                          fmt::format("'{}' is not a range of parameters; write 3B..14B, ..8B or 30B..", text));
+  const auto wrong =
+      fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a range of parameters; write 3B..14B, ..8B or 30B..", text));
   const auto dots = text.find("..");
   if (dots == std::string_view::npos || text.size() == 2) return wrong;
   const auto number = [](std::string_view part) -> std::optional<std::uint64_t> {
@@ -125,7 +125,8 @@ Result<std::string> parse_target(std::string_view text)
 {
   const auto targets = emit_target_names();
   if (std::ranges::find(targets, text) != targets.end()) return std::string(text);
-  return fail(ErrorKind::invalid_argument, fmt::format("no target is called '{}'; choose one of {}", text, fmt::join(targets, ", ")));
+  return fail(ErrorKind::invalid_argument,
+              fmt::format("no target is called '{}'; choose one of {}", text, fmt::join(targets, ", ")));
 }
 
 Result<Shard> parse_shard(std::string_view text)
@@ -134,14 +135,17 @@ Result<Shard> parse_shard(std::string_view text)
   const auto index = parse_count(text.substr(0, slash), 1);
   const auto of = slash == std::string_view::npos ? index : parse_count(text.substr(slash + 1), 1);
   if (slash != std::string_view::npos && index && of && *index <= *of && *of <= 100000) return Shard{*index, *of};
-  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a part of a fleet; write --shard 1/4 for the first of four", text));
+  return fail(ErrorKind::invalid_argument,
+              fmt::format("'{}' is not a part of a fleet; write --shard 1/4 for the first of four", text));
 }
 
 Result<std::string> parse_host(std::string_view text)
 {
-  const bool plain = std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
+  const bool plain =
+      std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
   if (plain && !text.empty() && text.size() <= 253 && text.front() != '-') return std::string(text);
-  return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not the name of a host; write letters, digits, '-', '.' and '_', as in --host node-17", text));
+  return fail(ErrorKind::invalid_argument,
+              fmt::format("'{}' is not the name of a host; write letters, digits, '-', '.' and '_', as in --host node-17", text));
 }
 
 std::optional<ColourChoice> parse_colour(std::string_view text)

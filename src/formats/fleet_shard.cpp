@@ -78,7 +78,8 @@ json header(const FleetReport& report, const Shard& shard, std::size_t n_models)
   const auto& fleet = report.fleet;
   json classes = json::array(), upgrades = json::array(), columns = json::array();
   for (const auto& c : fleet.classes) {
-    classes.push_back({{"id", c.id}, {"name", c.name}, {"machines", c.machines}, {"hosts", c.hosts}, {"hardware", to_json(c.hardware)}});
+    classes.push_back(
+        {{"id", c.id}, {"name", c.name}, {"machines", c.machines}, {"hosts", c.hosts}, {"hardware", to_json(c.hardware)}});
   }
   for (std::size_t u = 0; u < fleet.upgrades.size(); ++u) {
     json column = json::array();
@@ -120,8 +121,14 @@ json header(const FleetReport& report, const Shard& shard, std::size_t n_models)
 
 json cell_json(const FleetCell& c)
 {
-  return {c.grade ? json(name(*c.grade)) : json(nullptr), c.quant,         c.fits, name(c.mode), or_null(c.tokens_per_second), c.memory.count,
-          or_null(c.max_ctx),                             or_null(c.users)};
+  return {c.grade ? json(name(*c.grade)) : json(nullptr),
+          c.quant,
+          c.fits,
+          name(c.mode),
+          or_null(c.tokens_per_second),
+          c.memory.count,
+          or_null(c.max_ctx),
+          or_null(c.users)};
 }
 
 std::optional<Placement::Mode> parse_mode(std::string_view text)
@@ -176,7 +183,8 @@ Result<FleetReport> parse_header(const json& h, const std::string& file)
     const auto text = c.at("hardware").dump(-1, ' ', false, json::error_handler_t::replace);
     auto hardware = parse_profile(text, file);
     if (!hardware) return tl::unexpected(hardware.error());
-    fleet.classes.push_back({c.at("id"), c.at("name"), std::move(*hardware), whole<std::uint32_t>(c.at("machines")), c.at("hosts")});
+    fleet.classes.push_back(
+        {c.at("id"), c.at("name"), std::move(*hardware), whole<std::uint32_t>(c.at("machines")), c.at("hosts")});
   }
   for (const auto& u : h.at("upgrades")) {
     fleet.upgrades.push_back({UpgradeOption::Kind::more_ram, u.at("name"), {}});
@@ -220,7 +228,8 @@ std::string shard_json(const FleetReport& report, const Shard& shard, std::size_
     const auto& m = report.fleet.models[i];
     json cells = json::array();
     for (const auto& c : m.cells) cells.push_back(cell_json(c));
-    out += (i == 0 ? "\n  " : ",\n  ") + line({{"id", m.id}, {"name", m.name}, {"n_params", m.n_params}, {"n_ctx", m.n_ctx}, {"cells", std::move(cells)}});
+    out += (i == 0 ? "\n  " : ",\n  ") +
+           line({{"id", m.id}, {"name", m.name}, {"n_params", m.n_params}, {"n_ctx", m.n_ctx}, {"cells", std::move(cells)}});
   }
   return out + "]}\n";
 }
@@ -237,7 +246,8 @@ Result<FleetReport> merge_shards(std::span<const ShardText> shards)
     constexpr auto k_no_shard = "this is no part of a fleet; `canirun fleet --shard 1/2 ... -o FILE` writes one";
     try {
       const auto document = parse_document(part.text);
-      if (!document.is_object() || !document.contains("fleet") || document.at("fleet").at("schema") != k_schema) return wrong(k_no_shard);
+      if (!document.is_object() || !document.contains("fleet") || document.at("fleet").at("schema") != k_schema)
+        return wrong(k_no_shard);
       const auto& fleet = document.at("fleet");
       const auto n_models = whole<std::size_t>(fleet.at("n_models"));
       if (!report) {
@@ -252,19 +262,22 @@ Result<FleetReport> merge_shards(std::span<const ShardText> shards)
         common = fleet.dump(), first = file;
       } else if (fleet.dump() != common) {
         return fail(ErrorKind::invalid_argument,
-                    fmt::format("{} and {} are parts of different fleets; each part needs the same profiles, options and version", first, file));
+                    fmt::format("{} and {} are parts of different fleets; each part needs the same profiles, options and version",
+                                first, file));
       }
       const auto index = whole<std::size_t>(document.at("shard"));
       if (index < 1 || index > seen.size()) return wrong(k_no_shard);
       if (!seen[index - 1].empty()) {
-        return fail(ErrorKind::invalid_argument, fmt::format("{} and {} are both part {} of {}", seen[index - 1], file, index, seen.size()));
+        return fail(ErrorKind::invalid_argument,
+                    fmt::format("{} and {} are both part {} of {}", seen[index - 1], file, index, seen.size()));
       }
       seen[index - 1] = file;
       auto m = index - 1;
       for (const auto& model : document.at("models")) {
         if (m >= n_models) return wrong("it has more models than its part of the fleet");
         report->fleet.models[m] = parse_model(model);
-        if (report->fleet.models[m].cells.size() != n_columns) return wrong(fmt::format("model {} does not have a cell for each class", report->fleet.models[m].id));
+        if (report->fleet.models[m].cells.size() != n_columns)
+          return wrong(fmt::format("model {} does not have a cell for each class", report->fleet.models[m].id));
         m += seen.size();
       }
       if (m < n_models) return wrong("it lacks models of its part of the fleet");
@@ -279,7 +292,9 @@ Result<FleetReport> merge_shards(std::span<const ShardText> shards)
   for (std::size_t i = 0; i < seen.size(); ++i) {
     if (seen[i].empty()) missing.push_back(fmt::format("{}/{}", i + 1, seen.size()));
   }
-  if (!missing.empty()) return fail(ErrorKind::invalid_argument, fmt::format("--merge lacks the part{} {}", missing.size() > 1 ? "s" : "", fmt::join(missing, ", ")));
+  if (!missing.empty())
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("--merge lacks the part{} {}", missing.size() > 1 ? "s" : "", fmt::join(missing, ", ")));
   return std::move(*report);
 }
 

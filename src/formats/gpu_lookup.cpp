@@ -62,7 +62,8 @@ std::vector<std::string_view> names_within(std::span<const GpuEntry> entries, co
   for (const auto& entry : entries) {
     const auto name = parse_gpu_name(entry.name);
     if (name.base.size() < longest || std::ranges::none_of(name.base, is_digit)) continue;
-    if (std::search(wanted.words.begin(), wanted.words.end(), name.words.begin(), name.words.end()) == wanted.words.end()) continue;
+    if (std::search(wanted.words.begin(), wanted.words.end(), name.words.begin(), name.words.end()) == wanted.words.end())
+      continue;
     if (name.base.size() > longest) names.clear();
     longest = name.base.size();
     names.push_back(entry.name);
@@ -126,7 +127,7 @@ Beginning beginning(std::string_view name, std::string_view start)
 {
   if (start.empty() || !name.starts_with(start)) return Beginning::none;
   return is_digit(start.back()) && name.size() > start.size() && is_digit(name[start.size()]) ? Beginning::within_number
-                                                                                             : Beginning::at_word;
+                                                                                              : Beginning::at_word;
 }
 
 /// Is `wanted` a part of `name`? With `whole_numbers` not in the midst of a number: "A100" is no part of "A1000".

@@ -41,11 +41,13 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
   const auto& w = report.workload;
   if (row.checkpoint) {
     line("weights", d.parts.weights, fmt::format("a rank's part of the {} checkpoint", quant_text(row)));
-    line("KV cache", d.parts.kv_cache, fmt::format("blocks of 16 tokens for {} sequence(s), {} together", w.n_seq_max, model.n_ctx));
+    line("KV cache", d.parts.kv_cache,
+         fmt::format("blocks of 16 tokens for {} sequence(s), {} together", w.n_seq_max, model.n_ctx));
     line("recurrent state", d.parts.recurrent_state, fmt::format("{} sequence(s)", w.n_seq_max));
     line("profile run", d.parts.compute, "peak of the widest layer or of the sampler (docs/vllm.md)");
     line("projector", d.parts.projector, "towers of a multimodal checkpoint");
-    line("runtime overhead", d.parts.runtime_overhead, d.device == "host" ? "processes, assumed" : "CUDA graphs, NCCL, libraries");
+    line("runtime overhead", d.parts.runtime_overhead,
+         d.device == "host" ? "processes, assumed" : "CUDA graphs, NCCL, libraries");
     line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
     return out;
   }
@@ -89,7 +91,8 @@ std::string render_explanation(const Report& report, const ModelReport& model, c
   std::string out;
   if (model.best) {
     const auto& row = model.quants[*model.best];
-    out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name, !options.unicode), quant_text(row), model.n_ctx);
+    out += fmt::format("Memory of {} {} ({} tokens of context)\n", clean(model.name, !options.unicode), quant_text(row),
+                       model.n_ctx);
     for (const auto& d : row.devices) out += device_parts(d, row, model, report, options);
     out += "\n";
     if (row.media) {

@@ -18,7 +18,8 @@ std::string failure(const CheckResult& c)
     if (!c.nearest.empty() && !advices.empty()) continue;  // one change answers all of them
     advices += (advices.empty() ? "" : "; ") + advice(c, f);
   }
-  return fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n", escape_markup(message), escape_markup(advices));
+  return fmt::format("      <failure type=\"requirement\" message=\"{}\">{}</failure>\n", escape_markup(message),
+                     escape_markup(advices));
 }
 
 }  // namespace

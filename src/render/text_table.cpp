@@ -35,7 +35,8 @@ std::string TextTable::text(const Style& style, std::uint32_t width) const
   }
   // A column that only wide terminals get goes before another one is cut to what nobody can read.
   while (wanted > width) {
-    const auto least = std::ranges::max_element(shown.rbegin(), shown.rend(), {}, [&](std::size_t c) { return columns_[c].min_width; });
+    const auto least =
+        std::ranges::max_element(shown.rbegin(), shown.rend(), {}, [&](std::size_t c) { return columns_[c].min_width; });
     if (least == shown.rend() || columns_[*least].min_width == 0) break;
     total -= k_gap + widths[*least];
     wanted -= k_gap + widths[*least];

@@ -43,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t sum = 0;
   std::uint64_t line = 0;
   for (std::size_t i = 0; i < whole.size(); ++i) {
-    if (whole[i].text != pieces[i].text || whole[i].line != pieces[i].line || whole[i].too_long != pieces[i].too_long) __builtin_trap();
+    if (whole[i].text != pieces[i].text || whole[i].line != pieces[i].line || whole[i].too_long != pieces[i].too_long)
+      __builtin_trap();
     if (whole[i].text.size() > ProfileRecords::k_largest || whole[i].line <= line) __builtin_trap();
     sum += whole[i].text.size();
     line = whole[i].line;

@@ -168,7 +168,7 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
   meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias || m.arch == "cohere2moe" ? 2 : 1);
   constexpr std::string_view normed[] = {"mistral4", "cohere2moe"};
-  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe", "kimi-linear", "minimax-m3"};
+  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe", "kimi-linear", "minimax-m3", "laguna"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
   meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || std::ranges::find(normed, m.arch) != std::end(normed));
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
@@ -205,7 +205,7 @@ void write_state(Metadata& meta, const ModelSpec& m)
     meta.number("attention.gate_lora_rank", ssm.n_lora_gate);
     meta.number("time_mix_extra_dim", ssm.time_mix_extra);
     meta.number("time_decay_extra_dim", ssm.time_decay_extra);
-    meta.number("token_shift_count", ssm.kind == SsmKind::rwkv7 ? 2 : 2);
+    meta.number("token_shift_count", m.arch == "rwkv6qwen2" || m.arch == "arwkv7" ? 1 : 2);
   } else {
     meta.number("ssm.conv_kernel", ssm.d_conv);
     meta.number("ssm.inner_size", ssm.d_inner);
@@ -226,7 +226,7 @@ void write_state(Metadata& meta, const ModelSpec& m)
 void write_family(Metadata& meta, const ModelSpec& m)
 {
   const auto is = [&](std::initializer_list<std::string_view> names) { return std::ranges::find(names, m.arch) != names.end(); };
-  if (is({"granite", "granitemoe", "granitehybrid", "minicpm"})) {
+  if (is({"granite", "granitemoe", "granitehybrid", "granite_swa", "minicpm"})) {
     meta.real("residual_scale", 0.22F);
     meta.real("embedding_scale", 12.0F);
     meta.real("attention.scale", 0.0156F);

@@ -59,6 +59,10 @@ Result<void> take_quants(const AskedQuants& asked, Question& question)
           ErrorKind::invalid_argument,
           fmt::format("vLLM does not run {} here; its quantisations are BF16, FP8, AWQ, GPTQ and MXFP4", asked.no_checkpoint));
     }
+    if (question.workload.projector) {
+      return fail(ErrorKind::invalid_argument,
+                  "--mmproj is a file of llama.cpp; vLLM loads its checkpoint's encoders anyway: leave it out");
+    }
     question.checkpoints = asked.checkpoints;
     return {};
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "canirun/core/projector.hpp"
 #include "canirun/core/report.hpp"
 
 namespace canirun {
@@ -75,13 +76,16 @@ std::string device_name(const Placement& placement, const HardwareProfile& hardw
 
 RunRequest run_of(const Report& report, const ModelReport& model, const QuantReport& row)
 {
+  // A model without a projector of its own has no use for --mmproj auto.
+  const bool sees = report.workload.projector && row.memory.projector.count > 0;
   return {.file = row.file,
           .n_ctx = model.n_ctx,
           .embedding = model.kind == ModelKind::embedding,
           .workload = report.workload,
           .placement = row.placement,
           .hardware = report.hardware,
-          .checkpoint = row.checkpoint};
+          .checkpoint = row.checkpoint,
+          .projector = sees ? report.workload.projector->file : ""};
 }
 
 std::string tensor_split_text(const Placement& p)
@@ -118,6 +122,10 @@ std::vector<std::string> llama_arguments(const RunRequest& request, LlamaProgram
     if (p.gpus.size() > 1) add("--tensor-split", tensor_split_text(p));
     if (p.n_cpu_moe > 0 && p.n_cpu_moe >= p.n_layers) words.emplace_back("--cpu-moe");
     else if (p.n_cpu_moe > 0) add("--n-cpu-moe", number(p.n_cpu_moe));
+  }
+  if (!request.projector.empty()) {
+    add("--mmproj", request.projector);
+    if (p.gpus.empty() && usable > 0) words.emplace_back("--no-mmproj-offload");
   }
   const Workload defaults;
   if (workload.cache_type_k != defaults.cache_type_k) add("-ctk", std::string(traits(workload.cache_type_k).name));

@@ -6,6 +6,7 @@
 #include "best_quant.hpp"
 #include "canirun/core/command.hpp"
 #include "canirun/core/media.hpp"
+#include "canirun/core/projector.hpp"
 #include "media/evaluate_media.hpp"
 #include "placement_search.hpp"
 #include "quantize.hpp"
@@ -68,6 +69,11 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
     notes.push_back("flash attention is off with this placement");
   }
+  if (trial.memory.total().projector.count > 0) {
+    notes.push_back(subject.workload.projector->of_catalogue
+                        ? "the projector's compute buffer is known with its file only (--mmproj FILE): 0.1 to 1.2 GiB more"
+                        : "images larger than the one that llama.cpp reserves for take more than the projector has here");
+  }
   if (const auto scores = scores_beyond_buffer(subject.model, subject.workload, p, trial.memory)) {
     notes.push_back(fmt::format("attention scores of {} are more than one Vulkan buffer holds (4 GiB): leave flash attention on, or take "
                                 "a shorter context or a smaller --ubatch",
@@ -123,7 +129,8 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
                          .workload = subject.workload,
                          .placement = trial.placement,
                          .hardware = *subject.machine.hardware,
-                         .checkpoint = {}};
+                         .checkpoint = {},
+                         .projector = row.memory.projector.count > 0 ? subject.workload.projector->file : ""};
     auto words = llama_arguments(run, LlamaProgram::server, Visible::all_gpus);
     words.insert(words.begin(), "llama-server");
     row.command = shell_line(words);

@@ -1,5 +1,7 @@
 #include "canirun/core/memory.hpp"
 
+#include "canirun/core/projector.hpp"
+
 #include "memory_model.hpp"
 
 namespace canirun {
@@ -38,6 +40,12 @@ MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, 
     parts.runtime_overhead = i < devices.n_gpus ? gpu_overhead(devices.backend) : host_overhead(model);
   }
   estimate.host.output = output_bytes(model, workload, shape, devices);
+  if (workload.projector) {
+    const auto bytes = projector_bytes(*workload.projector, model, devices.backend, workload.flash_attn != FlashAttention::off);
+    auto& first = estimate.gpus.empty() ? estimate.host : estimate.gpus.front();
+    first.projector = bytes.weights + bytes.compute;
+    estimate.host.projector += bytes.image;
+  }
   return estimate;
 }
 

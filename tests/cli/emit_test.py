@@ -15,9 +15,9 @@ from program import MACHINE, PROFILES, run
 # Flags by program, as of 2026-11. llama.cpp common/arg.cpp; docs.vllm.ai "vllm serve"; lmstudio.ai/docs/cli/local-models.
 FLAGS = {
     "llama-server": {"-m", "-c", "-ngl", "--device", "--tensor-split", "--cpu-moe", "--n-cpu-moe", "-ctk", "-ctv", "-fa", "-b", "-ub",
-                     "-np", "--kv-unified", "--no-kv-offload", "--swa-full", "--embeddings", "-t", "--cache-ram", "--host", "--port"},
+                     "-np", "--kv-unified", "--no-kv-offload", "--swa-full", "--embeddings", "-t", "--cache-ram", "--host", "--port", "--mmproj", "--no-mmproj-offload"},
     "llama-cli": {"-m", "-c", "-ngl", "--device", "--tensor-split", "--cpu-moe", "--n-cpu-moe", "-ctk", "-ctv", "-fa", "-b", "-ub",
-                  "--no-kv-offload", "--swa-full"},
+                  "--no-kv-offload", "--swa-full", "--mmproj", "--no-mmproj-offload"},
     "vllm": {"--max-model-len", "--gpu-memory-utilization", "--tensor-parallel-size", "--max-num-seqs", "--max-num-batched-tokens",
              "--quantization", "--dtype", "--kv-cache-dtype", "--host", "--port"},
     # stable-diffusion.cpp examples/common/common.cpp, docs/backend.md; whisper.cpp examples/cli.
@@ -36,7 +36,8 @@ MODELFILE_PARAMETERS = {"num_ctx", "num_gpu", "num_batch"}
 SETTINGS = [["llama-3.1-8b"], ["llama-3.1-8b", "-ctk", "q8_0", "-ctv", "q8_0", "-fa", "on", "-np", "2", "--ctx", "16k"],
             ["llama-3.3-70b", "--gpu", "2x RTX 3090", "-q", "Q4_K_M"], ["llama-3.3-70b", "--gpu", "RTX 3090", "-q", "Q4_K_M", "-ngl", "30"],
             ["qwen3-30b-a3b", "-q", "Q4_K_M", "--n-cpu-moe", "12"], ["qwen3-30b-a3b", "--gpu", "RTX 3060", "-q", "Q4_K_M", "--cpu-moe"],
-            ["llama-3.2-3b", "--no-gpu"], ["gemma-3-12b", "--swa-full", "-b", "1024", "--ubatch", "256", "--no-kv-offload"]]
+            ["llama-3.2-3b", "--no-gpu"], ["gemma-3-12b", "--swa-full", "-b", "1024", "--ubatch", "256", "--no-kv-offload"],
+            ["gemma-3-12b", "--mmproj", "auto", "-q", "Q4_K_M"]]
 
 
 def emit(target, *arguments, **keywords):

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace canirun {
 
 struct ModelSpec;
+struct Projector;
 
 enum class FlashAttention { automatic, on, off };
 enum class Runtime { llama_cpp, llama_server, ollama, lm_studio, vllm };
@@ -30,6 +32,7 @@ struct Workload {
   bool embeddings = false;
   Runtime runtime = Runtime::llama_cpp;
   std::int64_t depth = -1;  ///< Tokens in the cache for the speed estimate; -1 = half of the context.
+  std::shared_ptr<const Projector> projector = {};  ///< --mmproj: runs beside the model; null = none.
 };
 
 /// The same after llama.cpp's clamping and padding (llama-context.cpp: llama_context::llama_context).

@@ -86,6 +86,15 @@ void build_granite(Builder& b)
       b, {.scaled_embd = true, .attn = {.rope_factors = true, .out_bias = true}, .scaled_residual = true, .scaled_logits = true});
 }
 
+/// granite-swa.cpp: layers slide and have attention sinks. Image features that a file maps onto layers are not built.
+void build_granite_swa(Builder& b)
+{
+  transformer(b, {.scaled_embd = true,
+                  .attn = {.rope_factors = true, .sinks = true, .out_bias = true},
+                  .scaled_residual = true,
+                  .scaled_logits = true});
+}
+
 /// llada.cpp, dream.cpp: diffusion models run without a cache.
 void build_diffusion(Builder& b) { transformer(b, {.attn = {.out_bias = true}, .no_cache = true}); }
 
@@ -237,6 +246,13 @@ void build_afmoe(Builder& b)
                   .post_norm_all_rows = true,
                   .attn = {.qk_norm = QkNorm::per_head, .out_gate = OutGate::separate},
                   .rope = Rope::skip_last_of_4,
+                  .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
+}
+
+/// laguna.cpp
+void build_laguna(Builder& b)
+{
+  transformer(b, {.attn = {.qk_norm = QkNorm::per_head, .out_gate = OutGate::per_head},
                   .ffn = {.gating = Gating::sigmoid, .scale_weights = true}});
 }
 

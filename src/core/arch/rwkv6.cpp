@@ -83,7 +83,72 @@ Ref channel_mix(Builder& b, Ref cur, Ref prev, std::uint32_t il)
   return b.mul(r, b.mul_mat(wv, b.sqr(b.relu(b.mul_mat(wk, xk)))));
 }
 
+/// The time mixing of Qwen models that were distilled into RWKV: few key heads, gated linear attention, no norm of its own.
+Ref qwen_time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il)
+{
+  const auto& m = b.model();
+  const auto& s = *m.ssm;
+  const std::uint64_t n_embd = m.n_embd, head = s.head_dim, n_head = n_embd / head, rank = s.time_decay_extra;
+  const std::uint64_t n_kv = m.n_head_kv(il) > 0 ? m.n_head_kv(il) : n_head;
+  const auto n_tokens = b.n_tokens(), n_seqs = b.n_seqs();
+  const auto heads = [&](Ref r) { return b.reshape(r, head, n_head, n_tokens); };
+  const auto x = interpolate(b, cur, prev, il);
+  const auto decay = b.weight("time_mix_decay", il, {n_embd});
+  const auto decay_w1 = b.weight("time_mix_decay_w1", il, {n_embd, rank}),
+             decay_w2 = b.weight("time_mix_decay_w2", il, {rank, n_embd});
+  auto k = b.linear(x.k, "time_mix_key", il, n_embd, n_kv * head, m.attn.bias_qkv);
+  auto v = b.linear(x.v, "time_mix_value", il, n_embd, n_kv * head, m.attn.bias_qkv);
+  const auto r = heads(b.linear(x.r, "time_mix_receptance", il, n_embd, n_embd, m.attn.bias_qkv));
+  const auto g = b.sigmoid(b.linear(x.g, "time_mix_gate", il, n_embd, n_embd));
+  const auto wo = b.weight("time_mix_output", il, {n_embd, n_embd});
+
+  if (n_kv != n_head) {
+    const auto spread = [&](Ref t) { return b.repeat(b.reshape(t, head, 1, n_kv, n_tokens), head, n_head / n_kv, n_kv, n_tokens); };
+    k = spread(k);
+    v = spread(v);
+  }
+  k = heads(k);
+  v = heads(v);
+  auto w = b.add(b.mul_mat(decay_w2, b.tanh(b.mul_mat(decay_w1, x.w))), decay);
+  w = heads(b.exp(b.neg(b.exp(w))));
+  k = b.sub(k, b.mul(k, w));
+  const auto width = n_embd * head;
+  const auto all = b.state(CacheKind::ssm_state, il, width);
+  const auto out = b.gated_linear_attn(k, v, r, w, b.rs(rs, all, width));
+  cur = b.view_1d(out, n_embd * n_tokens, 0);
+  b.expand(b.cpy(b.view_1d(out, width * n_seqs, n_embd * n_tokens * 4), b.view_1d(all, width * n_seqs, 0)));
+  cur = b.mul(b.reshape(cur, n_embd, n_tokens), g);
+  return b.reshape(b.mul_mat(wo, cur), n_embd, b.n_seq_tokens(), n_seqs);
+}
+
 }  // namespace
+
+/// rwkv6qwen2.cpp: one token shift a layer, and Qwen's feed-forward part.
+void build_rwkv6qwen2(Builder& b)
+{
+  const auto& m = b.model();
+  const std::uint64_t n_embd = m.n_embd;
+  const auto n_seqs = b.n_seqs(), n_seq_tokens = b.n_seq_tokens(), n_tokens = b.n_tokens();
+  auto x = b.inp_embd();
+  const auto rs = b.rs_inp();
+  const auto out_ids = b.inp_out_ids();
+  for (const auto il : b.layers()) {
+    x = b.reshape(x, n_embd, n_seq_tokens, n_seqs);
+    const auto all = b.state(CacheKind::conv_state, il, n_embd);
+    const auto last = b.reshape(b.rs(rs, all, n_embd), n_embd, 1, n_seqs);
+    const auto att = b.norm(x, "attn_norm", il);
+    const auto nb = b.at(att).nb;
+    const auto prev = b.concat(last, b.view_3d(att, n_embd, n_seq_tokens - 1, n_seqs, nb[1], nb[2], 0), 1);
+    const auto cur = qwen_time_mix(b, rs, att, prev, il);
+    const auto tail = b.view_3d(att, n_embd, 1, n_seqs, nb[1], nb[2], (n_seq_tokens - 1) * n_embd * 4);
+    b.expand(b.cpy(b.view_1d(tail, n_embd * n_seqs, 0), b.view_1d(all, n_embd * n_seqs, 0)));
+
+    auto y = b.reshape(b.add(cur, x), n_embd, n_tokens);
+    if (il == m.n_layer - 1) y = b.get_rows(y, out_ids);
+    x = b.add(b.ffn(b.norm(y, "ffn_norm", il), b.ffn_weights(il, m.n_ff(il))), y);
+  }
+  b.finish_lm(x);
+}
 
 /// rwkv6.cpp, rwkv6-base.cpp
 void build_rwkv6(Builder& b)

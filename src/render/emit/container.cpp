@@ -72,6 +72,7 @@ void run_llama_server(const EmitRequest& request, Container& c)
   c.volume_target = "/models";
   c.volume_source = is_own_file(request) ? folder_of(request.row.file) : "./models";
   run.file = "/models/" + base_name(request.row.file);
+  if (!run.projector.empty()) run.projector = "/models/" + base_name(run.projector);  // beside the model
   c.image = llama_image(placement.gpus.empty() ? Backend::cpu : placement.backend);
   c.arguments = llama_arguments(run, LlamaProgram::server, Visible::used_gpus);
   if (placement.mode != Placement::Mode::gpu) {

@@ -118,6 +118,9 @@ void add_how(CLI::App& app, Options& o)
   app.add_flag_callback(
          "--no-kv-offload", [&w] { w.offload_kqv = false; }, "Cache in RAM (-nkvo)")
       ->group(k_how);
+  value_option<std::shared_ptr<const Projector>>(
+      app, k_how, "--mmproj", parse_projector, [&w](auto projector) { w.projector = std::move(projector); },
+      "Projector of a vision or audio model, or auto: the model's own", "FILE");
   flag(app, k_how, "--swa-full", w.swa_full, "Full-size cache for sliding windows");
   count(
       "--outputs", 0, [&w](auto n) { w.n_outputs_max = n; }, "Rows of logits per micro-batch [as many as it has]");

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "canirun/core/quantities.hpp"
+#include "canirun/formats/projector_file.hpp"
 #include "canirun/render/emit.hpp"
 #include "canirun/render/renderer.hpp"
 
@@ -79,6 +80,16 @@ Result<std::int32_t> parse_layers(std::string_view text)
   if (text == "auto") return -2;
   if (const auto n = parse_count(text, 0); n && *n <= 100000) return static_cast<std::int32_t>(*n);
   return fail(ErrorKind::invalid_argument, fmt::format("'{}' is not a number of layers; write auto, all or a number", text));
+}
+
+Result<std::shared_ptr<const Projector>> parse_projector(std::string_view text)
+{
+  if (text == "auto") {
+    return std::make_shared<const Projector>(Projector{.file = "mmproj-F16.gguf", .tensors = {}, .towers = {}, .of_catalogue = true});
+  }
+  auto projector = read_projector(text);
+  if (!projector) return tl::unexpected(std::move(projector.error()));
+  return std::make_shared<const Projector>(std::move(*projector));
 }
 
 Result<std::vector<double>> parse_shares(std::string_view text)

@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "canirun/core/projector.hpp"
 #include "options.hpp"
 
 /// \file
@@ -38,6 +40,8 @@ Result<std::pair<std::uint64_t, std::uint64_t>> parse_params_range(std::string_v
 Result<std::string> parse_month(std::string_view text);
 /// A number, "all" = -1, "auto" = -2.
 Result<std::int32_t> parse_layers(std::string_view text);
+/// A projector file, or "auto": the model's own as the catalogue has it. Errors: those of read_projector.
+Result<std::shared_ptr<const Projector>> parse_projector(std::string_view text);
 /// "3,1": shares of the GPUs, not all zero.
 Result<std::vector<double>> parse_shares(std::string_view text);
 /// Tokens a second.

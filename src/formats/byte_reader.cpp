@@ -79,6 +79,7 @@ void ByteReader::take(void* out, std::size_t n)
       ok_ = false;
       return;
     }
+    // cppcheck-suppress invalidFunctionArg // it takes an n that has gone below 0 for possible: `part` is n at most, and neither has a sign
     std::memcpy(to, window_.data() + start, part);
     to += part;
     at_ += part;

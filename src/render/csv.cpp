@@ -7,7 +7,7 @@
 
 namespace canirun {
 
-std::string csv_cell(std::string raw)
+std::string csv_cell(std::string_view raw)
 {
   auto text = clean(raw);
   if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) text.insert(text.begin(), '\'');

@@ -134,6 +134,7 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
 std::vector<std::string> names_of(const std::vector<std::string>& paths)
 {
   std::vector<std::string> names;
+  names.reserve(paths.size());
   for (const auto& path : paths) names.push_back(path == "-" ? "stdin" : std::filesystem::path(path).stem().string());
   auto unique = names;
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -68,7 +68,7 @@ Result<std::string> parse_month(std::string_view text)
 std::function<Result<std::uint32_t>(std::string_view)> count_to(std::uint32_t most)
 {
   return [=](std::string_view text) -> Result<std::uint32_t> {
-    const auto n = parse_count(text, 1);
+    auto n = parse_count(text, 1);
     if (n && *n > most) return fail(ErrorKind::invalid_argument, fmt::format("{} is too many; write at most {}", *n, most));
     return n;
   };

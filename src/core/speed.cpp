@@ -63,10 +63,10 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const
     const auto rates = gpu_rates(gpu, placement.backend);
     if (!rates) return estimate;  // a device of unknown bandwidth: no figure is better than a guess
     measured = measured && gpu.bandwidth->confidence == FigureConfidence::measured;
-    devices.push_back({std::move(work[i]), rates});
+    devices.push_back({work[i], rates});
   }
   const bool host_works = has_work(work.back());
-  if (host_works) devices.push_back({std::move(work.back()), std::nullopt});
+  if (host_works) devices.push_back({work.back(), std::nullopt});
 
   TokenTime parts;
   double fast = 0, slow = 0;

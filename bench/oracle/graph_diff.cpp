@@ -128,7 +128,7 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Sc
   std::vector<std::size_t> uses(graph.tensors.size());
   const auto tensor = [&](std::int32_t id) -> const GraphTensor& { return graph.tensors[static_cast<std::size_t>(id)]; };
   for (const auto id : graph.nodes) {
-    for (const auto s : tensor(id).src) {
+    for (const auto s : tensor(id).sources()) {
       if (s >= 0) ++uses[static_cast<std::size_t>(s)];
     }
   }
@@ -138,7 +138,7 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Sc
     if (t.op == Op::view || t.op == Op::reshape || t.op == Op::permute || t.op == Op::transpose) continue;
     Line line{std::string(k_op_names[static_cast<std::size_t>(t.op)]).substr(0, 10), size_text(n_bytes(t)),
               std::to_string(uses[static_cast<std::size_t>(id)]), "", "", devices[static_cast<std::size_t>(schedule.device[static_cast<std::size_t>(id)])]};
-    for (const auto s : t.src) {
+    for (const auto s : t.sources()) {
       if (s < 0) continue;
       line.sources += size_text(n_bytes(tensor(s))) + " ";
       if (const auto w = tensor(s).weight; w >= 0 && line.name.empty())

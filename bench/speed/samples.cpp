@@ -195,7 +195,10 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       all.split = {1.0};
       all.n_gpu_layers = all.n_layers + 1;
     }
-    s.work = token_work(model->spec, plan_work(model->spec, plan), workload, all, static_cast<std::uint32_t>(s.depth)).front();
+    s.work = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan))),
+                        cache_tensors(model->spec, workload, resolve(workload, model->spec)), workload, all,
+                        static_cast<std::uint32_t>(s.depth))
+                 .front();
     // A file that is heavier or lighter than llama-quantize's mix (UD types): its weights scale with it.
     const auto file = number(r, "model_bytes"), planned = static_cast<double>(plan.total_bytes().count);
     if (file > 0.5 * planned && file < 2 * planned) {

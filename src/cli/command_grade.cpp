@@ -120,6 +120,7 @@ RenderOptions render_options(const Options& o, const Environment& env, bool mach
   r.quiet = o.quiet;
   r.machine_answer = machine_answer;
   r.width = env.width;
+  r.for_each = on_all_cores;
   r.limit = o.limit > 0 ? o.limit : machine_answer && !o.plain && o.format == "table" ? k_rows_of_a_screen : 0;
   return r;
 }

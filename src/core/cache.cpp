@@ -24,21 +24,33 @@ bool is_purely_recurrent(const ModelSpec& model)
   return std::ranges::find(pure, model.arch) != pure.end();
 }
 
-bool has_state(const ModelSpec& model, std::uint32_t il)
-{
-  if (!model.ssm || model.ssm->kind == SsmKind::none) return false;
-  if (is_purely_recurrent(model) || model.arch == "falcon-h1") return true;
-  return model.is_recurrent(il);
-}
+/// Which layers keep what; what holds of the whole model is worked out once.
+class LayerMemory {
+ public:
+  explicit LayerMemory(const ModelSpec& model)
+      : model_(model),
+        pure_(is_purely_recurrent(model)),
+        both_(model.arch == "falcon-h1"),
+        heads_decide_(model.arch == "nemotron_h" || model.arch == "nemotron_h_moe"),
+        stateful_(model.ssm && model.ssm->kind != SsmKind::none)
+  {
+  }
 
-bool has_kv(const ModelSpec& model, std::uint32_t il)
-{
-  if (is_purely_recurrent(model)) return false;
-  if (model.arch == "falcon-h1") return true;
-  if (model.is_recurrent(il)) return false;
-  if (model.arch == "nemotron_h" || model.arch == "nemotron_h_moe") return model.n_head_kv(il) > 0;
-  return il < model.n_layer - std::min(model.n_layer_kv_shared, model.n_layer);
-}
+  bool has_state(std::uint32_t il) const { return stateful_ && (pure_ || both_ || model_.is_recurrent(il)); }
+
+  bool has_kv(std::uint32_t il) const
+  {
+    if (pure_) return false;
+    if (both_) return true;
+    if (model_.is_recurrent(il)) return false;
+    if (heads_decide_) return model_.n_head_kv(il) > 0;
+    return il < model_.n_layer - std::min(model_.n_layer_kv_shared, model_.n_layer);
+  }
+
+ private:
+  const ModelSpec& model_;
+  bool pure_, both_, heads_decide_, stateful_;
+};
 
 struct Layout {
   std::uint64_t cells = 0;
@@ -162,16 +174,17 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
   const auto widest_v = model.n_embd_v_gqa_max();
   const auto v_transposed = stores_v_transposed(model, workload);
   const auto conv = conv_state_width(model), state = ssm_state_width(model);
+  const LayerMemory memory(model);
 
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
-    if (has_state(model, il)) {
+    if (memory.has_state(il)) {
       const auto add_state = [&](CacheKind kind, std::uint64_t width) {
         out.push_back({.kind = kind, .layer = il, .type = TensorType::f32, .ne = {width, shape.n_seq_max, 1}});
       };
       if (conv) add_state(CacheKind::conv_state, conv);
       if (state) add_state(CacheKind::ssm_state, state);
     }
-    if (!has_kv(model, il)) continue;
+    if (!memory.has_kv(il)) continue;
     const auto swa = model.is_swa(il);
     const auto width_v = v_transposed ? widest_v : model.n_embd_v_gqa(il);
     add_kv(out, swa ? sliding : full, il, swa, model.n_embd_k_gqa(il), width_v, !mla);

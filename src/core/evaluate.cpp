@@ -37,10 +37,10 @@ std::string file_of(const ModelSpec& model, const ModelFacts& facts, FileType qu
   return fmt::format("{}-{}.gguf", model.id, name(quant));
 }
 
-/// Whether tensors of this plan are in the main type of `type`.
-bool keeps(const TensorPlan& plan, FileType type)
+/// Whether any of these tensors is in the main type of `type`.
+bool keeps(const TensorPlan& plan, std::span<const std::uint32_t> tensors, FileType type)
 {
-  return std::ranges::find(plan.tensors, default_tensor_type(type), &PlannedTensor::type) != plan.tensors.end();
+  return std::ranges::any_of(tensors, [&](std::uint32_t i) { return plan.tensors[i].type == default_tensor_type(type); });
 }
 
 std::vector<DeviceReport> device_reports(const Machine& machine, const Trial& trial)
@@ -101,7 +101,13 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   return notes;
 }
 
-QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const Trial& trial,
+/// The file of a row.
+struct RowFile {
+  Bytes total, loaded;  ///< Of all its tensors, and of those that a run loads.
+  BitsPerWeight bits;
+};
+
+QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const RowFile& file, const Trial& trial,
                        const Question& question)
 {
   QuantReport row;
@@ -110,8 +116,8 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   if (!model.tensors.empty() && !model.file_type) row.quant_label = "mixed";
   row.grade = trial.grade;
   row.fits = trial.fits;
-  row.file_bytes = model.file_bytes > 0 ? Bytes{model.file_bytes} : subject.plan.total_bytes();
-  row.bits_per_weight = subject.plan.bits_per_weight();
+  row.file_bytes = model.file_bytes > 0 ? Bytes{model.file_bytes} : file.total;
+  row.bits_per_weight = file.bits;
   row.placement = trial.placement;
   row.flash_attn = trial.memory.flash_attn;
   row.caches_known = trial.memory.caches_known;
@@ -191,10 +197,11 @@ struct Evaluation::State {
   // Names and shapes are the same for every file type: only the tensor types change from row to row.
   TensorPlan plan;
   std::optional<TypeChooser> chooser;  ///< Nothing for a file: its types stand.
-  MemoryCache memory;
+  std::optional<MemoryCache> memory;
   std::optional<FileType> type_now;
   std::vector<QuantChoice> choices;
   std::optional<Bytes> published_bytes;  ///< Weights in the type they were published in, where that is a quantisation.
+  std::vector<RowFile> files;  ///< Of each choice.
 
   State(const ModelSpec& m, ModelFacts f, Question q);
   void set_type(FileType type);
@@ -202,19 +209,29 @@ struct Evaluation::State {
 };
 
 Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
-    : model(m), facts(std::move(f)), question(std::move(q)), workload(workload_of(m, question)), unplannable(canirun::unplannable(m)), memory(m)
+    : model(m), facts(std::move(f)), question(std::move(q)), workload(workload_of(m, question)), unplannable(canirun::unplannable(m))
 {
   if (unplannable) return;
   plan = declare_tensors(model);
-  if (model.tensors.empty()) chooser.emplace(model, plan.tensors);
-  const auto native = chooser ? model.native_type : std::nullopt;
+  if (model.tensors.empty()) {
+    chooser.emplace(model, plan.tensors);
+    memory.emplace(model, plan, chooser->sites());
+  } else {
+    memory.emplace(model, plan);
+  }
+  const auto n_params = static_cast<double>(plan.n_params());
+  const auto& layers = memory->layers();
+  const auto representatives = layers.representatives();
+  const auto* native = chooser && model.native_type ? &*model.native_type : nullptr;
   if (native) {
-    set_type(*native);
-    published_bytes = plan.total_bytes();
+    chooser->apply(*native, {}, plan.tensors, representatives);
+    published_bytes = layers.total_bytes(plan);
   }
   for (const auto type : types_of(model, question)) {
-    set_type(type);
-    choices.push_back({.quant = type, .bits = plan.bits_per_weight(), .requantised = native && !keeps(plan, *native)});
+    if (chooser) chooser->apply(type, {}, plan.tensors, representatives);
+    const auto total = layers.total_bytes(plan);
+    files.push_back({total, layers.loaded_bytes(plan), {n_params > 0 ? 8.0 * static_cast<double>(total.count) / n_params : 0.0}});
+    choices.push_back({.quant = type, .bits = files.back().bits, .requantised = native && !keeps(plan, representatives, *native)});
   }
   if (native) cap_requantised(choices, *native);
 }
@@ -223,7 +240,7 @@ void Evaluation::State::set_type(FileType type)
 {
   if (!chooser || type_now == type) return;
   chooser->apply(type, {}, plan.tensors);
-  memory.types_changed();
+  memory->types_changed();
   type_now = type;
 }
 
@@ -259,16 +276,19 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   }
   const auto machine = examine(hardware, question);
   report.notes = model_notes(model, report, machine, question);
-  const Subject subject{model, plan, machine, workload, memory};
+  const Subject subject{model, plan, machine, workload, *memory};
   std::vector<std::optional<Trial>> trials(choices.size());
   const auto letter_of = [&](std::size_t i) {
+    // How far a row misses matters only where it is shown.
+    if (question.best_only && is_hopeless(machine, files[i].loaded)) return Letter::F;
     set_type(choices[i].quant);
     trials[i] = find_placement(subject, question.placement);
     return trials[i]->grade.letter;
   };
   const auto add_row = [&](std::size_t i) {
     set_type(choices[i].quant);
-    auto& row = report.quants.emplace_back(graded_row(subject, facts, choices[i].quant, *trials[i], question));
+    if (!trials[i]) trials[i] = find_placement(subject, question.placement);
+    auto& row = report.quants.emplace_back(graded_row(subject, facts, choices[i].quant, files[i], *trials[i], question));
     if (choices[i].requantised && row.file_bytes > *published_bytes) {
       row.notes.push_back(fmt::format("made anew from weights published in {} ({}): larger and no better; a file of this name that "
                                       "keeps them is smaller",

@@ -45,7 +45,7 @@ class Changes {
         plan_(plan_of(model, quant)),
         hardware_(hardware),
         question_(question),
-        memory_(model),
+        memory_(model, plan_),
         now_(grade_row(model, plan_, hardware, question, memory_)),
         has_cards_(std::ranges::any_of(hardware.gpus, is_card)),
         unified_(std::ranges::any_of(hardware.gpus, [](const Gpu& g) { return g.unified_memory && g.type != GpuType::cpu; }))

@@ -19,14 +19,14 @@ GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Wor
   return {flash_attn, compute_bytes(model, plan, workload, flash_attn, devices)};
 }
 
-MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, const Workload& workload,
-                               const ScheduleRequest& devices, const GraphBytes& graph)
+MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, std::span<const CacheTensor> cache_list,
+                               const Workload& workload, const ScheduleRequest& devices, const GraphBytes& graph)
 {
   const auto shape = resolve(workload, model);
   MemoryEstimate estimate;
   estimate.flash_attn = graph.flash_attn;
   const auto weights = weight_bytes(plan, devices);
-  const auto caches = cache_bytes(model, workload, shape, devices);
+  const auto caches = cache_bytes(cache_list, devices);
   estimate.caches_known = is_known_architecture(model);
   estimate.compute_known = !graph.compute.empty();
 
@@ -53,7 +53,9 @@ MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, c
                                const Placement& placement)
 {
   const auto devices = schedule_request(model, workload, placement);
-  return assemble_memory(model, plan_weights(model, plan, devices.backend), workload, devices,
+  const PlanLayers layers(model, plan, sites_by_type(plan));
+  return assemble_memory(model, plan_weights(model, plan, layers, devices.backend),
+                         cache_tensors(model, workload, resolve(workload, model)), workload, devices,
                          graph_bytes(model, plan, workload, devices));
 }
 

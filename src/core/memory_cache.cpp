@@ -9,25 +9,34 @@ void MemoryCache::types_changed()
   types_.reset();
 }
 
-const PlanWeights& MemoryCache::weights(const TensorPlan& plan, Backend backend)
+const PlanWeights& MemoryCache::weights(Backend backend)
 {
   auto& known = weights_[static_cast<std::size_t>(backend)];
-  if (!known) known = plan_weights(model_, plan, backend);
+  if (!known) known = plan_weights(model_, plan_, layers_, backend);
   return *known;
 }
 
-const PlanWork& MemoryCache::work(const TensorPlan& plan)
+const PlanWork& MemoryCache::work()
 {
-  if (!work_) work_ = plan_work(model_, plan);
+  if (!work_) work_ = plan_work(plan_, layers_);
   return *work_;
 }
 
-const MemoryCache::TypeHashes& MemoryCache::types(const TensorPlan& plan)
+std::span<const CacheTensor> MemoryCache::caches(const Workload& workload)
+{
+  auto& known = !first_ || first_->n_ctx == workload.n_ctx ? first_ : other_;
+  if (!known || known->n_ctx != workload.n_ctx) {
+    known = Caches{workload.n_ctx, cache_tensors(model_, workload, resolve(workload, model_))};
+  }
+  return known->tensors;
+}
+
+const MemoryCache::TypeHashes& MemoryCache::types()
 {
   if (types_) return *types_;
   const auto mix = [](std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };  // FNV-1a
   TypeHashes hashes{0xcbf29ce484222325, 0xcbf29ce484222325};
-  for (const auto& t : plan.tensors) {
+  for (const auto& t : plan_.tensors) {
     // Input tables stay in RAM whatever the placement: where a GPU takes their operation over, it is their copy that counts.
     mix(hashes.kinds, t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
     mix(hashes.types, static_cast<std::uint64_t>(t.type));
@@ -36,22 +45,21 @@ const MemoryCache::TypeHashes& MemoryCache::types(const TensorPlan& plan)
   return *types_;
 }
 
-MemoryEstimate MemoryCache::estimate(const TensorPlan& plan, const Workload& workload, const Placement& placement)
+MemoryEstimate MemoryCache::estimate(const Workload& workload, const Placement& placement)
 {
   const auto devices = schedule_request(model_, workload, placement);
-  const auto& sums = weights(plan, devices.backend);
+  const auto& sums = weights(devices.backend);
   Key key{workload.n_ctx, devices.backend, devices.n_gpus, devices.layer_device, devices.n_cpu_moe, 0};
   if (devices.n_gpus > 0) {
     const bool all_on_gpus = devices.full_offload && devices.n_cpu_moe == 0 && !sums.any_kept;
-    std::get<5>(key) = all_on_gpus ? types(plan).kinds : types(plan).types;
+    std::get<5>(key) = all_on_gpus ? types().kinds : types().types;
   }
   auto it = graphs_.find(key);
-  if (it == graphs_.end()) it = graphs_.emplace(std::move(key), graph_bytes(model_, plan, workload, devices)).first;
-  return assemble_memory(model_, sums, workload, devices, it->second);
+  if (it == graphs_.end()) it = graphs_.emplace(std::move(key), graph_bytes(model_, plan_, workload, devices)).first;
+  return assemble_memory(model_, sums, caches(workload), workload, devices, it->second);
 }
 
-MemoryEstimate MemoryCache::estimate_like(const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                                          const MemoryEstimate& similar)
+MemoryEstimate MemoryCache::estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar)
 {
   GraphBytes graph{similar.flash_attn, {}};
   if (similar.compute_known) {
@@ -60,7 +68,7 @@ MemoryEstimate MemoryCache::estimate_like(const TensorPlan& plan, const Workload
     graph.compute.push_back(similar.host.compute);
   }
   const auto devices = schedule_request(model_, workload, placement);
-  return assemble_memory(model_, weights(plan, devices.backend), workload, devices, graph);
+  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, graph);
 }
 
 }  // namespace canirun

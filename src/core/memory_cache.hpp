@@ -15,17 +15,26 @@ namespace canirun {
 /// back to the same place, and so do machines of other sizes.
 class MemoryCache {
  public:
-  explicit MemoryCache(const ModelSpec& model) : model_(model) {}
+  /// Both must outlive it. `sites`: one number a tensor, equal ones for tensors that get equal types in every file type.
+  MemoryCache(const ModelSpec& model, const TensorPlan& plan, std::span<const std::uint32_t> sites)
+      : model_(model), plan_(plan), layers_(model, plan, sites)
+  {
+  }
+  /// For a plan whose types stand.
+  MemoryCache(const ModelSpec& model, const TensorPlan& plan) : MemoryCache(model, plan, sites_by_type(plan)) {}
 
   /// The same as estimate_memory. `workload` differs between calls in n_ctx only; types of the plan after types_changed() only.
-  MemoryEstimate estimate(const TensorPlan& plan, const Workload& workload, const Placement& placement);
+  MemoryEstimate estimate(const Workload& workload, const Placement& placement);
 
   /// Weights and caches exactly, compute buffers as `similar` has them: what a search steps with before it asks for the truth.
-  MemoryEstimate estimate_like(const TensorPlan& plan, const Workload& workload, const Placement& placement,
-                               const MemoryEstimate& similar);
+  MemoryEstimate estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar);
 
   /// What a token reads of the plan's weights.
-  const PlanWork& work(const TensorPlan& plan);
+  const PlanWork& work();
+  /// The caches of a workload.
+  std::span<const CacheTensor> caches(const Workload& workload);
+  Bytes loaded_bytes() const { return layers_.loaded_bytes(plan_); }
+  const PlanLayers& layers() const { return layers_; }
 
   /// To be called when the plan's tensors get other types.
   void types_changed();
@@ -35,14 +44,21 @@ class MemoryCache {
   /// schedule of one plan depends on.
   using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
-  const PlanWeights& weights(const TensorPlan& plan, Backend backend);
+  const PlanWeights& weights(Backend backend);
   struct TypeHashes {
     std::uint64_t kinds = 0;  ///< Of the kind of each tensor's type.
     std::uint64_t types = 0;  ///< Of the types themselves.
   };
-  const TypeHashes& types(const TensorPlan& plan);
+  const TypeHashes& types();
 
   const ModelSpec& model_;
+  const TensorPlan& plan_;
+  const PlanLayers layers_;
+  struct Caches {
+    std::uint32_t n_ctx = 0;
+    std::vector<CacheTensor> tensors;
+  };
+  std::optional<Caches> first_, other_;  ///< Of the first n_ctx that was asked for, and of the latest other one.
   // Of the types that the plan has now:
   std::array<std::optional<PlanWeights>, 5> weights_;  ///< By backend.
   std::optional<PlanWork> work_;

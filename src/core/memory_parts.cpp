@@ -62,11 +62,10 @@ std::vector<Bytes> weight_bytes(const PlanWeights& weights, const ScheduleReques
   return sums;
 }
 
-std::vector<CacheBytes> cache_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape,
-                                    const ScheduleRequest& devices)
+std::vector<CacheBytes> cache_bytes(std::span<const CacheTensor> caches, const ScheduleRequest& devices)
 {
   std::vector<CacheBytes> sums(devices.n_gpus + 1);
-  for (const auto& t : cache_tensors(model, workload, shape)) {
+  for (const auto& t : caches) {
     const auto device = devices.offload_kqv ? static_cast<std::size_t>(devices.layer_device[t.layer]) : devices.n_gpus;
     const auto backend = device < devices.n_gpus ? devices.backend : Backend::cpu;
     const auto bytes = t.ne[1] * t.ne[2] * row_size(t.type, t.ne[0]).count;

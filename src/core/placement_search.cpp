@@ -63,7 +63,6 @@ class Search {
   void offer(Trial trial);
   bool done() const { return best_ && best_->grade.letter == Letter::S; }
 
-  bool hopeless() const;
   void try_single_gpus();
   void try_several_gpus();
   void try_experts_in_ram();
@@ -193,7 +192,7 @@ void Search::offer_by_headroom(std::uint32_t least, std::uint32_t most, AmountsO
     while (low < top) {
       const auto middle = low + (top - low + 1) / 2;
       const auto p = layout(gpus, amounts_of(middle), shares(gpus, amounts_of(middle), &last.memory));
-      const auto like = s_.memory.estimate_like(s_.plan, s_.workload, p, last.memory);
+      const auto like = s_.memory.estimate_like(s_.workload, p, last.memory);
       if (headroom(s_.machine, p, like).gpu_share >= share) low = middle;
       else top = middle - 1;
     }
@@ -239,17 +238,9 @@ void Search::try_layers_in_ram()
   }
 }
 
-/// Whether the weights alone are more than all devices together may hold.
-bool Search::hopeless() const
-{
-  auto room = s_.machine.host_budget;
-  for (const auto g : s_.machine.gpus) room += std::min(s_.machine.gpu_budget[g], s_.machine.gpu_own[g]);
-  return s_.plan.total_bytes() > room;
-}
-
 Trial Search::automatic()
 {
-  if (hopeless()) {  // no search: the two ends are enough to say by how much it misses
+  if (is_hopeless(s_.machine, s_.memory.loaded_bytes())) {  // no search: the two ends are enough to say by how much it misses
     if (!s_.machine.gpus.empty()) offer(attempt(s_.machine.gpus, {all_layers(), 0}));
     offer(attempt({}, {}));
     return *best_;
@@ -286,6 +277,13 @@ Trial Search::stated()
 
 }  // namespace
 
+bool is_hopeless(const Machine& machine, Bytes loaded)
+{
+  auto room = machine.host_budget;
+  for (const auto g : machine.gpus) room += std::min(machine.gpu_budget[g], machine.gpu_own[g]);
+  return loaded > room;
+}
+
 std::optional<Bytes> scores_beyond_buffer(const ModelSpec& model, const Workload& workload, const Placement& placement,
                                            const MemoryEstimate& memory)
 {
@@ -318,12 +316,13 @@ Headroom room_of(const Subject& subject, const Workload& workload, const Placeme
 Trial try_placement(const Subject& subject, Placement placement)
 {
   Trial trial;
-  trial.memory = subject.memory.estimate(subject.plan, subject.workload, placement);
+  trial.memory = subject.memory.estimate(subject.workload, placement);
   trial.room = room_of(subject, subject.workload, placement, trial.memory);
   trial.fits = trial.room.share >= 0;
   auto workload = subject.workload;
   if (!trial.memory.flash_attn) workload.flash_attn = FlashAttention::off;
-  trial.speed = estimate_speed(subject.model, subject.memory.work(subject.plan), workload, placement, *subject.machine.hardware);
+  trial.speed = estimate_speed(subject.model, subject.memory.work(), subject.memory.caches(subject.workload), workload, placement,
+                               *subject.machine.hardware);
   const auto tps = trial.speed.generation_tps ? std::optional(trial.speed.generation_tps->estimate) : std::nullopt;
   trial.grade = make_grade(trial.room.share, tps, needs_ram(placement), subject.speed_applies());
   trial.placement = std::move(placement);
@@ -375,11 +374,11 @@ class ContextFit {
     const auto shape = resolve(workload, s_.model);
     if (bounded_ && !steps && shape.n_ubatch == known_shape_.n_ubatch) {
       const auto ratio = static_cast<double>(shape.n_ctx) / known_shape_.n_ctx;
-      const auto like = s_.memory.estimate_like(s_.plan, workload, placement_, known_);
+      const auto like = s_.memory.estimate_like(workload, placement_, known_);
       if (fits(workload, with_compute(like, std::max(1.0, ratio)))) return true;
       if (!fits(workload, with_compute(like, std::min(1.0, ratio)))) return false;
     }
-    known_ = s_.memory.estimate(s_.plan, workload, placement_);
+    known_ = s_.memory.estimate(workload, placement_);
     known_shape_ = shape;
     return fits(workload, known_);
   }

@@ -45,6 +45,9 @@ std::optional<Bytes> scores_beyond_buffer(const ModelSpec& model, const Workload
 /// Memory, fit, speed and grade of one placement.
 Trial try_placement(const Subject& subject, Placement placement);
 
+/// Whether the weights alone are more than all devices together may hold: no placement fits.
+bool is_hopeless(const Machine& machine, Bytes loaded);
+
 /// The best automatic placement, or the stated one. When nothing fits, the trial that misses by the least share, Mode::none.
 Trial find_placement(const Subject& subject, const PlacementRequest& request);
 

@@ -78,7 +78,7 @@ class Planner {
         question_(question),
         requirement_(requirement),
         host_(without_gpus(host)),
-        memory_(model)
+        memory_(model, plan_)
   {
     question_.placement = {};
     question_.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well

@@ -6,44 +6,56 @@
 
 namespace canirun {
 
-PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, Backend backend)
+namespace {
+
+/// Adds what is loaded of one layer's tensor.
+void add(LayerWeights& to, const PlannedTensor& t, Backend backend, std::uint64_t host_align, std::uint64_t gpu_align, bool& any_kept)
 {
-  const std::size_t n_layer_all = model.n_layer + model.n_layer_nextn;
+  const auto bytes = t.bytes().count;
+  const Bytes in_ram = align_up({bytes}, host_align);
+  if (!supports_weight(backend, t.type, bytes)) {
+    any_kept = true;
+    to.kept += in_ram;
+    return;
+  }
+  auto& part = t.expert ? to.experts : to.dense;
+  part.on_gpu += align_up({bytes + row_tail(backend, t.type, t.ne[0])}, gpu_align);
+  part.on_host += in_ram;
+}
+
+}  // namespace
+
+PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, Backend backend)
+{
+  const auto n_layer_all = layers.size() - 1;
   const auto host_align = host_alignment(backend), gpu_align = buffer_alignment(backend);
   PlanWeights sums;
-  sums.layers.resize(n_layer_all + 1);
+  const auto add_to = [&](LayerWeights& to, const PlannedTensor& t) {
+    if (t.loaded) add(to, t, backend, host_align, gpu_align, sums.any_kept);
+  };
+  std::vector<LayerWeights> kinds(layers.kinds().size());
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    for (const auto i : layers.kinds()[k].tensors) add_to(kinds[k], plan.tensors[i]);
+  }
+  sums.layers.reserve(layers.size());
+  for (std::size_t il = 0; il <= n_layer_all; ++il) sums.layers.push_back(kinds[layers.kind_of(il)]);
   for (std::size_t il = 0; il < n_layer_all; ++il) {
     sums.has_factors.push_back(model.arch != "gemma4" || !model.is_swa(il));  // gemma4.cpp: full-attention layers alone
   }
-  for (const auto& t : plan.tensors) {
+  for (const auto i : layers.outside()) {
+    const auto& t = plan.tensors[i];
     if (!t.loaded) continue;
-    const auto bytes = t.bytes().count;
-    const Bytes in_ram = align_up({bytes}, host_align);
-    const WeightBytes anywhere{align_up({bytes + row_tail(backend, t.type, t.ne[0])}, gpu_align), in_ram};
-    const bool kept = !supports_weight(backend, t.type, bytes);
-    sums.any_kept |= kept;
-    const auto add = [&](LayerWeights& to) {
-      if (kept) {
-        to.kept += in_ram;
-        return;
-      }
-      auto& part = t.expert ? to.experts : to.dense;
-      part.on_gpu += anywhere.on_gpu;
-      part.on_host += anywhere.on_host;
-    };
-    switch (t.place) {
-      case TensorPlace::input: sums.input += align_up({bytes}, t.lazy ? 32 : host_align); break;
-      case TensorPlace::repeating:
-        if (t.every_layer) {
-          sums.every_layer.on_gpu += anywhere.on_gpu;
-          sums.every_layer.on_host += anywhere.on_host;
-        } else {
-          add(sums.layers[std::min<std::size_t>(t.layer, n_layer_all)]);
-        }
-        break;
-      case TensorPlace::output: add(sums.layers.back()); break;
+    if (t.place == TensorPlace::input) {
+      sums.input += align_up(t.bytes(), t.lazy ? 32 : host_align);
+      sums.any_kept |= !supports_weight(backend, t.type, t.bytes().count);
+    } else if (t.place == TensorPlace::output) {
+      add_to(sums.layers.back(), t);
+    } else {  // rope factors
+      sums.every_layer.on_gpu += align_up({t.bytes().count + row_tail(backend, t.type, t.ne[0])}, gpu_align);
+      sums.every_layer.on_host += align_up(t.bytes(), host_align);
+      sums.any_kept |= !supports_weight(backend, t.type, t.bytes().count);
     }
-    if (t.duplicated_output) add(sums.tied);
+    if (t.duplicated_output) add_to(sums.tied, t);
   }
   return sums;
 }
@@ -55,13 +67,25 @@ void WeightWork::add(const PlannedTensor& t)
   weights[family] += static_cast<double>(t.n_elements());
 }
 
-PlanWork plan_work(const ModelSpec& model, const TensorPlan& plan)
+PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers)
 {
-  PlanWork work(model.n_layer + model.n_layer_nextn + 1);
-  for (const auto& t : plan.tensors) {
-    if (!t.loaded || (t.place == TensorPlace::input && !t.duplicated_output)) continue;
-    auto& layer = t.place == TensorPlace::repeating ? work[std::min<std::size_t>(t.layer, work.size() - 1)] : work.back();
-    (t.expert ? layer.experts : layer.dense).add(t);
+  const auto add = [](LayerWork& to, const PlannedTensor& t) {
+    if (t.loaded) (t.expert ? to.experts : to.dense).add(t);
+  };
+  std::vector<LayerWork> kinds(layers.kinds().size());
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    for (const auto i : layers.kinds()[k].tensors) add(kinds[k], plan.tensors[i]);
+  }
+  PlanWork work;
+  work.reserve(layers.size());
+  for (std::size_t il = 0; il < layers.size(); ++il) {
+    work.push_back(kinds[layers.kind_of(il)]);
+    if (il < layers.facts().size()) work.back().facts = layers.facts()[il];
+  }
+  for (const auto i : layers.outside()) {
+    const auto& t = plan.tensors[i];
+    if (t.place == TensorPlace::input && !t.duplicated_output) continue;
+    add(t.every_layer ? work.front() : work.back(), t);
   }
   return work;
 }

@@ -6,6 +6,8 @@
 #include "canirun/core/memory.hpp"
 #include "canirun/core/model.hpp"
 #include "canirun/core/tensor_plan.hpp"
+#include "cache.hpp"
+#include "plan_layers.hpp"
 #include "speed_law.hpp"
 
 /// \file
@@ -33,7 +35,7 @@ struct PlanWeights {
   LayerWeights tied;                 ///< The output layer's copy of a tied embedding.
   bool any_kept = false;
 };
-PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, Backend backend);
+PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, Backend backend);
 
 /// What one generated token reads of some weights, and what of them is resident.
 struct WeightWork {
@@ -44,18 +46,19 @@ struct WeightWork {
 
 struct LayerWork {
   WeightWork dense, experts;  ///< Every expert; a token uses a share of them.
+  LayerFacts facts;
 };
 
 /// The layers, then the output layer (with a tied embedding; of other input tables a token reads one row).
 using PlanWork = std::vector<LayerWork>;
-PlanWork plan_work(const ModelSpec& model, const TensorPlan& plan);
+PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers);
 
 /// The work of one token on each of placement.gpus, then on the host. `depth`: tokens in the cache.
-std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const Workload& workload,
-                                  const Placement& placement, std::uint32_t depth);
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+                                  const Workload& workload, const Placement& placement, std::uint32_t depth);
 
 /// estimate_speed once the plan's work is known.
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const Workload& workload, const Placement& placement,
-                             const HardwareProfile& hardware);
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches, const Workload& workload,
+                             const Placement& placement, const HardwareProfile& hardware);
 
 }  // namespace canirun

@@ -229,32 +229,39 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
     std::size_t tensor;
   };
   std::array<std::vector<Visit>, static_cast<std::size_t>(Category::other)> visits;
-  std::unordered_map<std::string_view, Site> roles;
+  struct Role {
+    Site site;
+    std::uint32_t latest = 0;  ///< Site of the tensor before with this role: most often the same.
+  };
+  std::unordered_map<std::uint64_t, Role> roles;
+  std::vector<Role*> role_of(tensors.size());
   // conversion/gpt_oss.py writes the experts in MXFP4 whatever the file type; other models published so are converted like any.
   const bool native_mxfp4 = model.arch == "gpt-oss" && model.native_type == FileType::MXFP4_MOE;
   const auto everywhere = model_conditions(model);
 
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& t = tensors[i];
-    const auto [layer, role] = split(t.name);
-    const auto [found, is_new] = roles.try_emplace(role);
+    const auto [found, is_new] = roles.try_emplace(t.role);
     if (is_new) {
-      found->second = {.category = category_of(role),
-                       .category_2025 = category_of_2025(role),
-                       .per_layer_embd = role == "per_layer_token_embd.weight",
-                       .quantizable = name_is_quantizable(role),
-                       .always_f32 = name_is_always_f32(role),
-                       .conditions = everywhere};
+      const auto role = split(t.name).role;
+      found->second.site = {.category = category_of(role),
+                            .category_2025 = category_of_2025(role),
+                            .per_layer_embd = role == "per_layer_token_embd.weight",
+                            .quantizable = name_is_quantizable(role),
+                            .always_f32 = name_is_always_f32(role),
+                            .native_expert = native_mxfp4 && role.ends_with("_exps.weight"),
+                            .conditions = everywhere};
     }
-    auto& site = sites[i] = found->second;
+    role_of[i] = &found->second;
+    auto& site = sites[i] = found->second.site;
     site.n_columns = t.ne[0];
     site.integers = t.type == TensorType::i32;
     site.quantizable = site.quantizable && is_matrix(t);
     site.always_f32 = site.always_f32 || !is_matrix(t);
-    site.native_expert = native_mxfp4 && role.ends_with("_exps.weight");
     site.wide_expert = t.ne[2] > 1 && (model.arch != "bailingmoe3" || is_ffn(site.category));
     if (site.category == Category::output) tied_ = false;
     if (site.quantizable && (site.category == Category::attn_v || is_ffn(site.category))) {
+      const auto [layer, role] = split(t.name);
       visits[static_cast<std::size_t>(site.category)].push_back({layer, role, i});
     }
   }
@@ -262,9 +269,10 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
   const std::int64_t n_layer = model.n_layer + model.n_layer_nextn;
   const bool layer_by_name = model.moe && model.moe->n_expert > 1;
   for (auto& same : visits) {
-    std::ranges::sort(same, [](const Visit& a, const Visit& b) {  // llama-model-loader.h: weight_name_comparer
+    const auto before = [](const Visit& a, const Visit& b) {  // llama-model-loader.h: weight_name_comparer
       return std::tie(a.layer, a.role) < std::tie(b.layer, b.role);
-    });
+    };
+    if (!std::ranges::is_sorted(same, before)) std::ranges::sort(same, before);
     for (std::size_t rank = 0; rank < same.size(); ++rank) {
       auto& site = sites[same[rank].tensor];
       Position at{.rank = static_cast<std::int64_t>(rank), .n_same = static_cast<std::int64_t>(same.size()), .n_layer = n_layer};
@@ -274,9 +282,13 @@ TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> 
   }
 
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    auto found = std::ranges::find(sites_, sites[i]);
-    if (found == sites_.end()) found = sites_.insert(found, sites[i]);
-    site_of_[i] = static_cast<std::uint32_t>(found - sites_.begin());
+    auto& latest = role_of[i]->latest;
+    if (latest >= sites_.size() || sites_[latest] != sites[i]) {
+      auto found = std::ranges::find(sites_, sites[i]);
+      if (found == sites_.end()) found = sites_.insert(found, sites[i]);
+      latest = static_cast<std::uint32_t>(found - sites_.begin());
+    }
+    site_of_[i] = latest;
   }
 }
 
@@ -311,12 +323,25 @@ TensorType TypeChooser::type_at(const Site& site, FileType type, QuantizeOptions
   return quantize ? TensorType::f16 : base;  // llama-quantize starts from an F16 file
 }
 
-void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const
+std::vector<TensorType> TypeChooser::types_of_sites(FileType type, QuantizeOptions options) const
 {
   std::vector<TensorType> types;
   types.reserve(sites_.size());
   for (const auto& site : sites_) types.push_back(type_at(site, type, options));
+  return types;
+}
+
+void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const
+{
+  const auto types = types_of_sites(type, options);
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].type = types[site_of_[i]];
+}
+
+void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors,
+                        std::span<const std::uint32_t> which) const
+{
+  const auto types = types_of_sites(type, options);
+  for (const auto i : which) tensors[i].type = types[site_of_[i]];
 }
 
 void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, std::vector<PlannedTensor>& tensors)

@@ -21,6 +21,11 @@ class TypeChooser {
 
   /// Sets the type of each tensor; `tensors` are those of the constructor, in the same order. Tables of integers keep their type.
   void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const;
+  /// The same for some of them.
+  void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors, std::span<const std::uint32_t> which) const;
+
+  /// One number a tensor: equal ones get equal types.
+  std::span<const std::uint32_t> sites() const { return site_of_; }
 
  private:
   struct Site {
@@ -37,6 +42,7 @@ class TypeChooser {
     friend bool operator==(const Site&, const Site&) = default;
   };
 
+  std::vector<TensorType> types_of_sites(FileType type, QuantizeOptions options) const;
   TensorType type_at(const Site& site, FileType type, QuantizeOptions options) const;
   TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options) const;
 

@@ -13,7 +13,7 @@ Workload workload_of(const ModelSpec& model, const Question& question)
 
 Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question)
 {
-  MemoryCache memory(model);
+  MemoryCache memory(model, plan);
   return grade_row(model, plan, hardware, question, memory);
 }
 

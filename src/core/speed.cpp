@@ -39,11 +39,12 @@ Range rate(double tokens, double seconds, double fast_seconds, double slow_secon
 SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
                              const HardwareProfile& hardware)
 {
-  return estimate_speed(model, plan_work(model, plan), workload, placement, hardware);
+  return estimate_speed(model, plan_work(plan, PlanLayers(model, plan, sites_by_type(plan))),
+                        cache_tensors(model, workload, resolve(workload, model)), workload, placement, hardware);
 }
 
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const Workload& workload, const Placement& placement,
-                             const HardwareProfile& hardware)
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches, const Workload& workload,
+                             const Placement& placement, const HardwareProfile& hardware)
 {
   SpeedEstimate estimate;
   const auto& c = speed_constants();
@@ -52,7 +53,7 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const
                                         : static_cast<std::uint32_t>(std::min<std::int64_t>(workload.depth, shape.n_ctx_seq));
   const bool flash_attn = workload.flash_attn != FlashAttention::off;
 
-  auto work = token_work(model, plan, workload, placement, depth);
+  auto work = token_work(model, plan, caches, workload, placement, depth);
   const auto cpu = cpu_rates(hardware);
   const Spread cpu_spread = cpu.assumed ? k_assumed_spread : k_cpu_spread;
   std::vector<Device> devices;

@@ -87,11 +87,11 @@ double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t d
   return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
 }
 
-void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Workload& workload,
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, std::span<const CacheTensor> caches, const Workload& workload,
                 const std::vector<std::size_t>& devices, std::uint32_t depth)
 {
   const auto shape = resolve(workload, model);
-  for (const auto& t : cache_tensors(model, workload, shape)) {
+  for (const auto& t : caches) {
     auto device = devices[std::min<std::size_t>(t.layer, devices.size() - 1)];
     const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
     if (!workload.offload_kqv && !state) device = work.size() - 1;
@@ -114,34 +114,22 @@ void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const Work
   }
 }
 
-/// Mixtures whose entry states the width of experts only.
-bool has_no_dense_width(const ModelSpec& model)
-{
-  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
-    if (model.n_ff(il) > 0) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
-std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const Workload& workload,
-                                  const Placement& placement, std::uint32_t depth)
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+                                  const Workload& workload, const Placement& placement, std::uint32_t depth)
 {
   std::vector<TokenWork> work(placement.gpus.size() + 1);
   for (auto& w : work) w.expert_share = expert_share(model);
   const auto devices = devices_of_layers(model, placement);
   add_weights(work, model, plan, placement, devices);
-  add_caches(work, model, workload, devices, depth);
-  // A mixer and a feed-forward network are a layer; some families count each of them as one (Nemotron-H) or leave one out (Deci).
-  const bool dense_widths_absent = has_no_dense_width(model);
+  add_caches(work, model, caches, workload, devices, depth);
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
     auto& w = work[devices[il]];
-    const bool mixes = model.is_recurrent(il) || (model.n_head(il) > 0 && model.n_head_kv(il) > 0);
-    const bool feeds = model.n_ff(il) > 0 || (model.is_moe(il) && dense_widths_absent);
-    w.layers += 0.5 * (mixes ? 1 : 0) + 0.5 * (feeds ? 1 : 0);
-    if (model.is_recurrent(il)) w.recurrent_layers += 1;
-    if (feeds && model.is_moe(il)) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
+    const auto& layer = plan[il].facts;
+    w.layers += layer.blocks;
+    if (layer.recurrent) w.recurrent_layers += 1;
+    if (layer.moe) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
   }
   return work;
 }

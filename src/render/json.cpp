@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "canirun/core/hardware_json.hpp"
 #include "canirun/core/quant_quality.hpp"
@@ -174,28 +175,126 @@ json checks_json(const std::vector<CheckResult>& checks)
 /// Invalid UTF-8 from a file or a driver becomes U+FFFD: the document is always valid.
 std::string dump(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
 
-json report_json(const Report& report)
+/// A document written value by value: the whole catalogue as one tree of values takes ten times the memory of its text.
+class JsonText {
+ public:
+  void open(char bracket)
+  {
+    text_ += bracket;
+    text_ += '\n';
+    ++depth_;
+    first_ = true;
+  }
+  void close(char bracket)
+  {
+    --depth_;
+    text_ += '\n';
+    text_.append(k_indent * depth_, ' ');
+    text_ += bracket;
+    first_ = false;
+  }
+  void key(std::string_view name)
+  {
+    item();
+    text_ += '"';
+    text_ += name;
+    text_ += "\": ";
+  }
+  void item()
+  {
+    if (!first_) text_ += ",\n";
+    first_ = false;
+    text_.append(k_indent * depth_, ' ');
+  }
+  /// Text of a value as dump(value, k_indent) has it.
+  void text(std::string_view dumped)
+  {
+    for (std::size_t begin = 0, end = 0; end != std::string_view::npos; begin = end + 1) {
+      end = dumped.find('\n', begin);
+      text_ += dumped.substr(begin, end == std::string_view::npos ? end : end + 1 - begin);
+      if (end != std::string_view::npos) text_.append(k_indent * depth_, ' ');
+    }
+  }
+  void value(const json& v) { text(dump(v, k_indent)); }
+  /// Room for these values, so that a long document does not move while it grows.
+  void reserve(const std::vector<std::string>& values)
+  {
+    auto bytes = text_.size() + 4096;
+    for (const auto& v : values) bytes += v.size() + k_indent * depth_ * static_cast<std::size_t>(1 + std::ranges::count(v, '\n')) + 2;
+    text_.reserve(bytes);
+  }
+  std::string take() { return std::move(text_); }
+
+  static constexpr std::size_t k_indent = 2;
+
+ private:
+  std::string text_;
+  std::size_t depth_ = 0;
+  bool first_ = true;
+};
+
+std::vector<std::string> model_texts(const Report& report, const RenderOptions& options)
 {
-  json models = json::array();
-  for (const auto& m : report.models) models.push_back(model_json(m));
-  json out{{"schema", "canirun.report/1"}, {"canirun", CANIRUN_VERSION}};
-  if (!report.machine.empty()) out["machine"] = report.machine;
-  out["hardware"] = to_json(report.hardware);
-  out["workload"] = workload_json(report);
-  out["models"] = std::move(models);
-  if (!report.checks.empty()) out["checks"] = checks_json(report.checks);
-  return out;
+  std::vector<std::string> texts(report.models.size());
+  const auto render = [&](std::size_t i) { texts[i] = dump(model_json(report.models[i]), JsonText::k_indent); };
+  if (options.for_each) options.for_each(texts.size(), render);
+  else for (std::size_t i = 0; i < texts.size(); ++i) render(i);
+  return texts;
+}
+
+void add_report(JsonText& out, const Report& report, const RenderOptions& options)
+{
+  out.open('{');
+  const auto member = [&](const char* key, const json& value) {
+    out.key(key);
+    out.value(value);
+  };
+  member("schema", "canirun.report/1");
+  member("canirun", CANIRUN_VERSION);
+  if (!report.machine.empty()) member("machine", report.machine);
+  member("hardware", to_json(report.hardware));
+  member("workload", workload_json(report));
+  if (report.models.empty()) {
+    member("models", json::array());
+  } else {
+    out.key("models");
+    out.open('[');
+    auto texts = model_texts(report, options);
+    out.reserve(texts);
+    for (auto& text : texts) {
+      out.item();
+      out.text(std::exchange(text, {}));
+    }
+    out.close(']');
+  }
+  if (!report.checks.empty()) member("checks", checks_json(report.checks));
+  out.close('}');
 }
 
 }  // namespace
 
 /// One machine: canirun.report/1. Machines that have names: canirun.reports/1, a list of such reports.
-std::string render_json(Reports reports, const RenderOptions&)
+std::string render_json(Reports reports, const RenderOptions& options)
 {
-  if (reports.size() == 1 && reports.front().machine.empty()) return dump(report_json(reports.front()), 2) + "\n";
-  json all = json::array();
-  for (const auto& report : reports) all.push_back(report_json(report));
-  return dump({{"schema", "canirun.reports/1"}, {"canirun", CANIRUN_VERSION}, {"reports", std::move(all)}}, 2) + "\n";
+  JsonText out;
+  if (reports.size() == 1 && reports.front().machine.empty()) {
+    add_report(out, reports.front(), options);
+    return out.take() + "\n";
+  }
+  out.open('{');
+  out.key("schema");
+  out.value(json("canirun.reports/1"));
+  out.key("canirun");
+  out.value(json(CANIRUN_VERSION));
+  out.key("reports");
+  out.open('[');
+  for (const auto& report : reports) {
+    out.item();
+    add_report(out, report, options);
+  }
+  out.close(']');
+  out.close('}');
+  return out.take() + "\n";
 }
 
 /// A model a line; with several machines each line begins with the machine.

@@ -3,6 +3,7 @@
 #include "canirun/core/improve.hpp"
 #include "canirun/core/plan.hpp"
 #include "catch.hpp"
+#include "quantize.hpp"
 #include "memory_cache.hpp"
 
 using namespace canirun;
@@ -231,7 +232,9 @@ TEST_CASE("the largest context fits and the next step does not", "[evaluate]")
 TEST_CASE("cached estimates equal fresh ones", "[evaluate]")
 {
   const auto model = llama_8b();
-  MemoryCache cache(model);
+  auto plan = declare_tensors(model);
+  const TypeChooser chooser(model, plan.tensors);
+  MemoryCache cache(model, plan, chooser.sites());
   Placement gpu;
   gpu.gpus = {0};
   gpu.split = {1.0};
@@ -242,10 +245,10 @@ TEST_CASE("cached estimates equal fresh ones", "[evaluate]")
   split.n_gpu_layers = 12;
   const Workload workload;
   for (const auto type : {FileType::Q4_K_M, FileType::F16, FileType::IQ4_XS}) {
-    const auto plan = tensor_plan(model, type);
+    chooser.apply(type, {}, plan.tensors);
     cache.types_changed();
     for (const auto& p : {gpu, split, Placement{}}) {
-      const auto cached = cache.estimate(plan, workload, p), fresh = estimate_memory(model, plan, workload, p);
+      const auto cached = cache.estimate(workload, p), fresh = estimate_memory(model, plan, workload, p);
       CHECK(cached.total() == fresh.total());
       CHECK(cached.host == fresh.host);
     }

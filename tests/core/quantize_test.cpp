@@ -1,5 +1,7 @@
 #include "quantize.hpp"
 
+#include "arch/builder.hpp"
+
 #include <algorithm>
 #include <numeric>
 
@@ -26,9 +28,10 @@ MoeSpec experts(std::uint32_t n)
   return moe;
 }
 
-void add(std::vector<PlannedTensor>& list, std::string name, std::array<std::uint64_t, 4> ne)
+void add(std::vector<PlannedTensor>& list, const std::string& name, std::array<std::uint64_t, 4> ne)
 {
-  list.push_back({.name = std::move(name), .ne = ne});
+  list.push_back(describe_tensor(name, "llama"));
+  list.back().ne = ne;
 }
 
 std::vector<PlannedTensor> decoder(const Shape& s, std::initializer_list<const char*> norms, bool qkv_bias = false)

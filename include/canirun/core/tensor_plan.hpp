@@ -24,7 +24,8 @@ namespace canirun {
 enum class TensorPlace : std::uint8_t { input, repeating, output };
 
 struct PlannedTensor {
-  std::string name;  ///< "blk.3.attn_q.weight".
+  std::string name;         ///< "blk.3.attn_q.weight".
+  std::uint64_t role = 0;   ///< A hash of the name without its layer.
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   TensorType type = TensorType::f32;
   TensorPlace place = TensorPlace::repeating;

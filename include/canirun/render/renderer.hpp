@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@ struct RenderOptions {
   bool machine_answer = false;  ///< No MODEL was named: the ranked list of this machine.
   std::uint32_t width = 80;
   std::uint32_t limit = 0;  ///< Rows of a ranked list; 0 = all.
+  /// Calls its second argument for 0 … n − 1, on several threads if it likes; without one the renderer does it itself.
+  std::function<void(std::size_t, const std::function<void(std::size_t)>&)> for_each = {};
 };
 
 /// One answer, or one for each machine that was asked about.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
+#include <cstring>
 
 namespace canirun {
 namespace {
@@ -53,20 +55,36 @@ bool is_expert(std::string_view name)
 
 std::string full_name(std::string_view name, std::string_view suffix, std::uint32_t il)
 {
-  std::string s;
-  s.reserve(name.size() + suffix.size() + 8);
+  std::array<char, 128> text{};
+  auto* end = text.data();
+  const auto add = [&](std::string_view part) { end = std::copy(part.begin(), part.end(), end); };
   if (il != k_global) {
     if (name.starts_with("enc.") || name.starts_with("dec.")) {
-      s += name.substr(0, 4);
+      add(name.substr(0, 4));
       name.remove_prefix(4);
     }
-    s += "blk.";
-    s += std::to_string(il);
-    s += '.';
+    add("blk.");
+    end = std::to_chars(end, end + 10, il).ptr;
+    add(".");
   }
-  s += name;
-  s += suffix;
-  return s;
+  assert(name.size() + suffix.size() < 96 && "an architecture's own names are short");
+  add(name);
+  add(suffix);
+  return {text.data(), end};
+}
+
+/// Of a short name, eight bytes at a time.
+std::uint64_t hash_of(std::string_view text)
+{
+  std::uint64_t hash = text.size();
+  while (!text.empty()) {
+    std::uint64_t part = 0;
+    const auto n = std::min(text.size(), sizeof part);
+    std::memcpy(&part, text.data(), n);
+    hash = (hash ^ part) * 0x9e3779b97f4a7c15;
+    text.remove_prefix(n);
+  }
+  return hash ^ (hash >> 32);
 }
 
 }  // namespace
@@ -86,9 +104,11 @@ PlannedTensor describe_tensor(std::string_view full, std::string_view arch)
     }
     t.layer = il;
     if (base.starts_with('.')) base.remove_prefix(1);
+    t.role = hash_of(base);
     t.expert = is_expert(base);
     return t;
   }
+  t.role = hash_of(full);
   const auto dot = base.rfind('.');
   t.place = place_of(base.substr(0, dot), arch);
   t.lazy = base.starts_with("per_layer_token_embd");
@@ -177,14 +197,15 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
                      bool exists, bool required, bool shared)
 {
   if (!declared_) return slot(il);
-  note(std::hash<std::string_view>{}(name) ^ std::hash<std::string_view>{}(suffix));
+  const auto role = hash_of(name) * 0x9e3779b97f4a7c15 ^ hash_of(suffix);
+  note(role);
   for (const auto n : ne) note(n);
-  auto full = full_name(name, suffix, shared ? k_global : il);
   auto& tensors = declared_->tensors;
   auto index = -1;
   std::array<std::uint64_t, 4> shape{1, 1, 1, 1};
   std::copy(ne.begin(), ne.end(), shape.begin());
   if (!model_.tensors.empty()) {
+    const auto full = full_name(name, suffix, shared ? k_global : il);
     const auto found = files_.find(full);
     if (found == files_.end()) {
       complete_ = complete_ && !required;
@@ -202,6 +223,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
       index = from_file_[file_index];
     }
   } else if (exists) {
+    auto full = full_name(name, suffix, shared ? k_global : il);
     if (shared) {
       const auto same = std::ranges::find(tensors, full, &PlannedTensor::name);
       if (same != tensors.end()) index = static_cast<std::int32_t>(same - tensors.begin());
@@ -210,6 +232,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
       index = static_cast<std::int32_t>(tensors.size());
       auto t = il == k_global || shared ? describe_tensor(full, model_.arch)
                                         : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
+      t.role = role;
       t.ne = shape;
       tensors.push_back(std::move(t));
     }

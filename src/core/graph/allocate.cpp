@@ -157,7 +157,7 @@ std::uint64_t GraphAllocator::size_on(std::int8_t device, std::int32_t id) const
 bool GraphAllocator::reuse_source(std::int32_t id)
 {
   const auto& t = schedule_->tensors[static_cast<std::size_t>(id)];
-  for (const auto src : t.src) {
+  for (const auto src : t.sources()) {
     if (src < 0) continue;
     auto& parent = states_[static_cast<std::size_t>(src)];
     const auto& p = schedule_->tensors[static_cast<std::size_t>(src)];
@@ -166,9 +166,10 @@ bool GraphAllocator::reuse_source(std::int32_t id)
     own.device = parent.device;
     own.address = parent.address;
     parent.allocated = false;
+    own.bytes = size_on(own.device, id);
     auto& allocator = allocators_[static_cast<std::size_t>(parent.device)];
-    const auto had = pad_to(size_on(parent.device, src), allocator.alignment());
-    const auto needs = pad_to(size_on(own.device, id), allocator.alignment());
+    const auto had = pad_to(parent.bytes, allocator.alignment());
+    const auto needs = pad_to(own.bytes, allocator.alignment());
     if (had > needs) allocator.release({parent.address.chunk, parent.address.offset + needs}, had - needs);
     return true;
   }
@@ -183,14 +184,15 @@ void GraphAllocator::allocate(std::int32_t id, std::int8_t device)
   own.allocated = true;
   if (can_be_in_place(t.op) && reuse_source(id)) return;
   own.device = device;
-  own.address = allocators_[static_cast<std::size_t>(device)].allocate(size_on(device, id));
+  own.bytes = size_on(device, id);
+  own.address = allocators_[static_cast<std::size_t>(device)].allocate(own.bytes);
 }
 
 void GraphAllocator::release(std::int32_t id)
 {
   if (schedule_->tensors[static_cast<std::size_t>(id)].is_output) return;
   auto& own = states_[static_cast<std::size_t>(id)];
-  allocators_[static_cast<std::size_t>(own.device)].release(own.address, size_on(own.device, id));
+  allocators_[static_cast<std::size_t>(own.device)].release(own.address, own.bytes);
   own.allocated = false;
 }
 
@@ -212,7 +214,7 @@ void GraphAllocator::begin(const Schedule& schedule)
     const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
     if (t.view_src >= 0 && t.op != Op::none) ++states_[static_cast<std::size_t>(t.view_src)].n_views;
     if (t.is_input) allocate(step.tensor, step.device);
-    for (const auto src : t.src) {
+    for (const auto src : t.sources()) {
       if (src < 0) continue;
       ++states_[static_cast<std::size_t>(src)].n_children;
       if (tensors[static_cast<std::size_t>(src)].is_input) allocate(src, step.device);
@@ -224,11 +226,11 @@ void GraphAllocator::step(const Step& step)
 {
   const auto& tensors = schedule_->tensors;
   const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
-  for (const auto src : t.src) {
+  for (const auto src : t.sources()) {
     if (src >= 0) allocate(src, step.device);
   }
   allocate(step.tensor, step.device);
-  for (const auto src : t.src) {
+  for (const auto src : t.sources()) {
     if (src < 0) continue;
     auto& parent = states_[static_cast<std::size_t>(src)];
     if (--parent.n_children != 0 || parent.n_views != 0) continue;
@@ -283,7 +285,7 @@ std::optional<std::span<const std::uint64_t>> GraphAllocator::reserve(const Sche
   std::vector<bool> used(schedule.tensors.size() - schedule.n_own);
   const auto has_own_copy = [&](const Step& s) {
     bool any = false;
-    for (const auto src : schedule.tensors[static_cast<std::size_t>(s.tensor)].src) {
+    for (const auto src : schedule.tensors[static_cast<std::size_t>(s.tensor)].sources()) {
       const auto id = static_cast<std::size_t>(src);
       if (src < 0 || id < schedule.n_own || !schedule.tensors[id].is_output) continue;
       any |= !used[id - schedule.n_own];

@@ -60,6 +60,7 @@ class GraphAllocator {
     std::int32_t n_children = 0;
     std::int32_t n_views = 0;
     BlockAllocator::Address address = {};
+    std::uint64_t bytes = 0;  ///< On its device.
     std::int8_t device = -1;
     bool allocated = false;
   };

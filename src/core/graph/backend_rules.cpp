@@ -312,7 +312,7 @@ bool vulkan_supports(Tensors tensors, const GraphTensor& t)
 {
   const auto fits = [](const GraphTensor& x) { return n_bytes(x) <= k_vulkan_max_range; };
   if (!fits(t)) return false;
-  for (const auto src : t.src) {
+  for (const auto src : t.sources()) {
     if (src >= 0 && !fits(tensors[static_cast<std::size_t>(src)])) return false;
   }
   const auto* a = source(tensors, t, 0);

@@ -174,7 +174,7 @@ bool is_closed(const SplitView& s, std::size_t first, std::size_t count, std::sp
     if (t.is_output) return false;
     std::int32_t uses = 0;
     for (auto j = i + 1; j < count; ++j) {
-      for (const auto src : s.node(first + j).src) uses += src == id;
+      for (const auto src : s.node(first + j).sources()) uses += src == id;
     }
     if (uses != s.use_count[static_cast<std::size_t>(id)]) return false;
     if (t.view_src < 0 || s.tensors[static_cast<std::size_t>(t.view_src)].leaf == Leaf::weight) continue;
@@ -206,7 +206,7 @@ void optimize_for_cuda(const SplitView& s, KeptTensors& kept)
     if (s.begin + after >= s.order.size()) continue;
     for (auto j = i; j < after; ++j) {
       kept.keep(s.id(j), s.id(after));
-      for (const auto src : s.node(j).src) {
+      for (const auto src : s.node(j).sources()) {
         if (src >= 0) kept.keep(src, s.id(after));
       }
     }

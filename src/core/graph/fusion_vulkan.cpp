@@ -100,7 +100,7 @@ class Reorder {
       if (last + 1 < s_.size() && is(last + 1, Op::scale)) ++last;
       std::vector<std::int32_t> inside;
       for (std::size_t j = 0; j < pattern.size(); ++j) {
-        for (const auto src : node(first_ + j).src) {
+        for (const auto src : node(first_ + j).sources()) {
           if (src < 0 || std::ranges::find(inside, src) != inside.end()) continue;
           inside.push_back(src);
           kept_.keep(src, s_.id(last));

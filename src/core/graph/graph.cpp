@@ -24,8 +24,8 @@ void Graph::build_forward_expand(Ref root)
   while (!stack_.empty()) {
     auto& [id, next] = stack_.back();
     const auto& t = tensors[static_cast<std::size_t>(id)];
-    while (next < t.src.size() && (t.src[next] < 0 || visited_[static_cast<std::size_t>(t.src[next])])) ++next;
-    if (next < t.src.size()) {
+    while (next < t.n_src && (t.src[next] < 0 || visited_[static_cast<std::size_t>(t.src[next])])) ++next;
+    if (next < t.n_src) {
       enter(t.src[next++]);
       continue;
     }

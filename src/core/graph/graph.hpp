@@ -1,8 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "canirun/core/tensor_type.hpp"
@@ -116,8 +117,17 @@ struct GraphTensor {
   std::uint64_t view_offs = 0;
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   std::array<std::uint64_t, 4> nb{0, 0, 0, 0};  ///< Strides in bytes.
-  std::array<std::int32_t, 10> src{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+  std::array<std::int32_t, 10> src{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};  ///< −1 = none, as for an optional one that is absent.
   std::int32_t weight = -1;  ///< Of a weight: index into TensorPlan::tensors.
+  std::uint8_t n_src = 0;    ///< No source from here on.
+
+  void set_src(std::size_t i, std::int32_t id)
+  {
+    src[i] = id;
+    n_src = std::max(n_src, static_cast<std::uint8_t>(i + 1));
+  }
+  std::span<const std::int32_t> sources() const { return {src.data(), n_src}; }
+  std::span<std::int32_t> sources() { return {src.data(), n_src}; }
 };
 
 /// Tensors in the order they were made; `nodes` is the order of execution (post-order, as ggml_build_forward_expand leaves it).

@@ -55,7 +55,7 @@ Ref GraphOps::make(Op op, TensorType type, const Shape& ne, std::initializer_lis
   t.ne = shape;
   t.nb = nb;
   std::size_t i = 0;
-  for (const auto s : src) t.src[i++] = s.id;
+  for (const auto s : src) t.set_src(i++, s.id);
   return graph_->last();
 }
 
@@ -76,7 +76,7 @@ Ref GraphOps::view_of(Op op, Ref a, const Shape& ne, const Shape& nb, std::uint6
   t.nb = strides;
   t.view_src = source.view_src >= 0 ? source.view_src : a.id;
   t.view_offs = source.view_offs + offset;
-  t.src[0] = a.id;
+  t.set_src(0, a.id);
   return graph_->last();
 }
 
@@ -85,7 +85,7 @@ Ref GraphOps::alias(Op op, Ref a, std::initializer_list<Ref> src)
   if (!graph_) return declared(op, {});
   const auto r = view_of(op, a, at(a).ne, at(a).nb, 0);
   std::size_t i = 0;
-  for (const auto s : src) (*graph_)[r].src[i++] = s.id;
+  for (const auto s : src) (*graph_)[r].set_src(i++, s.id);
   return r;
 }
 
@@ -328,7 +328,7 @@ Ref GraphOps::cast(Ref a, TensorType type)
 {
   if (!graph_) return k_declared;
   const auto r = make(Op::cpy, type, at(a).ne, {a});
-  (*graph_)[r].src[1] = r.id;  // ggml_cast names itself as the destination
+  (*graph_)[r].set_src(1, r.id);  // ggml_cast names itself as the destination
   return r;
 }
 

@@ -1,10 +1,13 @@
 #include "graph/repeats.hpp"
 
+#include <algorithm>
+
 namespace canirun {
 namespace {
 
 constexpr std::size_t k_longest_pattern = 16;
-constexpr std::size_t k_kept = 3;  // the first one sees another state, the second one is where it settles, the third one shows it
+// The last layer keeps the rows of the outputs only, and the allocator is in another state before it already.
+constexpr std::size_t k_last_layers = 2;
 
 /// Layers from `begin` on that equal the ones a pattern before them, and that pattern.
 std::size_t run_length(std::span<const std::uint64_t> kinds, std::size_t begin, std::size_t pattern)
@@ -16,32 +19,34 @@ std::size_t run_length(std::span<const std::uint64_t> kinds, std::size_t begin, 
 
 }  // namespace
 
-std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, std::size_t stride)
+std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, FoldingTry how)
 {
   Folding folding;
   std::size_t il = 0;
   const auto keep = [&](std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) folding.layers.push_back(static_cast<std::uint32_t>(il++));
   };
-  while (il < kinds.size()) {
+  const auto repeating = kinds.first(kinds.size() - std::min(k_last_layers, kinds.size()));
+  while (il < repeating.size()) {
     std::size_t most = 0, period = 0;
-    for (std::size_t pattern = 1; pattern <= k_longest_pattern && il + pattern < kinds.size(); ++pattern) {
-      const auto repetitions = run_length(kinds, il, pattern) / (pattern * stride);
-      const auto skipped = repetitions > k_kept ? (repetitions - k_kept) * pattern * stride : 0;
+    for (std::size_t pattern = 1; pattern <= k_longest_pattern && il + pattern < repeating.size(); ++pattern) {
+      const auto repetitions = run_length(repeating, il, pattern) / (pattern * how.stride);
+      const auto skipped = repetitions > how.kept ? (repetitions - how.kept) * pattern * how.stride : 0;
       if (skipped <= most) continue;
       most = skipped;
-      period = pattern * stride;
+      period = pattern * how.stride;
     }
     if (most == 0) {
       keep(1);
       continue;
     }
     const auto run = folding.layers.size();
-    folding.checks.push_back({run, run + (k_kept - 1) * period, run + k_kept * period});
-    keep(k_kept * period);
+    folding.checks.push_back({run, run + (how.kept - 1) * period, run + how.kept * period});
+    keep(how.kept * period);
     il += most;
   }
   if (folding.checks.empty()) return std::nullopt;
+  keep(kinds.size() - il);
   return folding;
 }
 

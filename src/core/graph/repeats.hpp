@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -7,7 +8,7 @@
 
 /// \file
 /// Layers repeat, and so does what the allocator does with them: once it is in the same state at the end of a repetition as at its
-/// beginning, further ones change nothing. A graph with three repetitions of each pattern then has the compute buffer of the whole one,
+/// beginning, further ones change nothing. A graph with a few repetitions of each pattern then has the compute buffer of the whole one,
 /// and the allocator can tell whether that held (allocate.hpp).
 
 namespace canirun {
@@ -23,8 +24,15 @@ struct Folding {
   std::vector<Check> checks;
 };
 
-/// Leaves out repetitions. `kinds`: one number a layer, equal where the graph and its devices are; a repetition is `stride` times the
-/// shortest pattern (2: states that alternate). Nothing when no layer can be left out.
-std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, std::size_t stride);
+/// How many repetitions stay. The first of them sees another state than the others; the last one shows that the state has settled.
+struct FoldingTry {
+  std::size_t stride = 1;  ///< Shortest patterns in a repetition: 2 where states alternate.
+  std::size_t kept = 2;
+};
+/// What to try, in the order of how often it is enough.
+inline constexpr std::array<FoldingTry, 4> k_folding_tries{{{1, 2}, {1, 3}, {2, 2}, {3, 2}}};
+
+/// Leaves out repetitions. `kinds`: one number a layer, equal where the graph and its devices are. Nothing when no layer can be left out.
+std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, FoldingTry how);
 
 }  // namespace canirun

@@ -27,7 +27,7 @@ bool Scheduler::can_run(std::int8_t device, std::int32_t id) const
   const auto& t = out_.tensors[at(id)];
   if (device == host()) return supports(Backend::cpu, out_.tensors, t);
   if (request_->n_gpus > 1) {
-    for (const auto src : t.src) {
+    for (const auto src : t.sources()) {
       if (src < 0) continue;
       const auto home = out_.home[at(src)];
       if (home >= 0 && home != host() && home != device) return false;
@@ -84,7 +84,7 @@ void Scheduler::merge_duplicates(const Graph& graph)
   }
   if (!merged) return;
   for (const auto id : order_) {
-    for (auto& src : out_.tensors[at(id)].src) {
+    for (auto& src : out_.tensors[at(id)].sources()) {
       if (src < 0 || out_.tensors[at(src)].weight < 0 || stands_alone(src)) continue;
       src = first_of_[at(out_.tensors[at(src)].weight) * (request_->n_gpus + 1) + at(out_.home[at(src)])];
     }
@@ -99,7 +99,7 @@ std::int8_t Scheduler::device_by_data(std::int32_t id) const
   if (home >= 0) return home;
   if (t.is_input) return host();
   if (t.op == Op::rope || t.op == Op::flash_attn_ext) return -1;  // their weights are too small to decide
-  for (const auto src : t.src) {
+  for (const auto src : t.sources()) {
     if (src < 0 || !is_weight(src)) continue;
     const auto where = out_.home[at(src)];
     if (!can_run(where, id)) return -1;
@@ -140,7 +140,7 @@ void Scheduler::assign_rest()
     for (std::int8_t device = 0; device <= host(); ++device) {
       if (!can_run(device, id)) continue;
       int n = 0;
-      for (const auto src : t.src) {
+      for (const auto src : t.sources()) {
         if (src < 0) continue;
         const auto root = out_.tensors[at(src)].view_src;
         const bool known = out_.device[at(src)] >= 0 || (root >= 0 && out_.device[at(root)] >= 0);
@@ -161,7 +161,7 @@ void Scheduler::follow_views()
     const auto& t = out_.tensors[at(id)];
     auto& own = out_.device[at(id)];
     if (t.view_src >= 0 && own < 0) own = out_.device[at(t.view_src)];
-    for (const auto src : t.src) {
+    for (const auto src : t.sources()) {
       if (src < 0 || out_.device[at(src)] >= 0) continue;
       const auto root = out_.tensors[at(src)].view_src;
       out_.device[at(src)] = root >= 0 ? out_.device[at(root)] : own;
@@ -263,7 +263,7 @@ void Scheduler::split()
     const auto device = out_.device[at(id)];
     bool cut = device != current->device;
     if (!cut && !current->inputs.empty()) {
-      for (const auto src : out_.tensors[at(id)].src) {
+      for (const auto src : out_.tensors[at(id)].sources()) {
         if (src < 0 || !is_weight(src)) continue;
         if (out_.device[at(src)] != current->device && !readable(src, current->device)) cut = true;
       }
@@ -272,7 +272,7 @@ void Scheduler::split()
       current->end = i;
       current = &open(i, device);
     }
-    for (std::size_t j = 0; j < out_.tensors[at(id)].src.size(); ++j) {
+    for (std::size_t j = 0; j < out_.tensors[at(id)].n_src; ++j) {
       const auto src = out_.tensors[at(id)].src[j];
       if (src < 0 || at(src) >= out_.n_own) continue;
       if (request_->pipeline && out_.tensors[at(src)].is_input) {
@@ -306,6 +306,12 @@ void Scheduler::lay_out()
   const auto n_devices = request_->n_gpus + 1;
   out_.steps.clear();
   out_.leafs.clear();
+  out_.n_splits = n_splits_;
+  if (request_->n_gpus == 0) {
+    out_.steps.reserve(order_.size());
+    for (const auto id : order_) out_.steps.push_back({id, host()});
+    return;
+  }
   kept_.reset(out_.n_own);
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
@@ -317,7 +323,7 @@ void Scheduler::lay_out()
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {
     GraphTensor t;  // a view that only keeps its sources alive: ggml_view_tensor with no operation
     t.view_src = out_.tensors[at(root)].view_src >= 0 ? out_.tensors[at(root)].view_src : root;
-    for (std::size_t i = 0; i < on.size(); ++i) t.src[i] = on[i];
+    for (std::size_t i = 0; i < on.size(); ++i) t.set_src(i, on[i]);
     const auto id = static_cast<std::int32_t>(out_.tensors.size());
     out_.tensors.push_back(t);
     out_.home.push_back(-1);
@@ -352,16 +358,17 @@ void Scheduler::lay_out()
       }
     }
   }
-  out_.n_splits = n_splits_;
 }
 
 const Schedule& Scheduler::run(const Graph& graph, const ScheduleRequest& request)
 {
   assign(graph, request);
-  use_count_.assign(out_.n_own, 0);
-  for (const auto id : order_) {
-    for (const auto src : out_.tensors[at(id)].src) {
-      if (src >= 0) ++use_count_[at(src)];
+  if (request.n_gpus > 0) {  // what fusion looks at
+    use_count_.assign(out_.n_own, 0);
+    for (const auto id : order_) {
+      for (const auto src : out_.tensors[at(id)].sources()) {
+        if (src >= 0) ++use_count_[at(src)];
+      }
     }
   }
   split();

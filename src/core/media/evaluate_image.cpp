@@ -290,15 +290,12 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
     report.notes.push_back("image and video models have none of the types that were asked for");
     return;
   }
-  choose_rows(types, question, report, [&](const MediaType& type) {
+  const auto bytes_of = [&](const MediaType& type) { return Bytes{parts.parts(type.type).total()}; };
+  choose_rows(types, question, report, bytes_of, [&](const MediaType& type) {
     const auto trial = search.best(type.type);
     QuantReport row;
-    row.quant = type.file_type;
-    row.quant_label = type.label;
     row.grade = trial.grade;
     row.fits = trial.fits;
-    row.file_bytes = {parts.parts(type.type).total()};
-    row.bits_per_weight = {8.0 * static_cast<double>(row.file_bytes.count) / static_cast<double>(model.n_params)};
     row.placement = trial.placement;
     row.flash_attn = trial.setup.flash_attn;
     row.compute_known = parts.known();

@@ -41,20 +41,39 @@ std::vector<MediaType> media_types(const Question& question, std::span<const Fil
 }
 
 void choose_rows(const std::vector<MediaType>& types, const Question& question, ModelReport& report,
-                 const std::function<QuantReport(const MediaType&)>& row_of)
+                 const std::function<Bytes(const MediaType&)>& bytes_of, const std::function<QuantReport(const MediaType&)>& grade)
 {
+  std::vector<Bytes> files;
   std::vector<QuantChoice> choices;
   for (const auto& type : types) {
-    report.quants.push_back(row_of(type));
-    const auto& row = report.quants.back();
-    choices.push_back({type.file_type, row.bits_per_weight, row.grade.letter});
+    files.push_back(bytes_of(type));
+    choices.push_back({type.file_type, {8.0 * static_cast<double>(files.back().count) / static_cast<double>(report.n_params)}});
   }
-  report.best = best_quant(choices);
-  if (!report.best) return;
-  report.grade = report.quants[*report.best].grade.letter;
-  if (!question.best_only) return;
-  report.quants = {std::move(report.quants[*report.best])};
-  report.best = 0;
+  const auto row_of = [&](std::size_t i) {
+    auto row = grade(types[i]);
+    row.quant = types[i].file_type;
+    row.quant_label = types[i].label;
+    row.file_bytes = files[i];
+    row.bits_per_weight = choices[i].bits;
+    return row;
+  };
+  if (question.best_only) {
+    std::vector<std::optional<QuantReport>> rows(types.size());
+    const auto best = best_quant(choices, [&](std::size_t i) {
+      rows[i] = row_of(i);
+      return rows[i]->grade.letter;
+    });
+    if (!best) return;
+    report.quants.push_back(std::move(*rows[*best]));
+    report.best = 0;
+  } else {
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      report.quants.push_back(row_of(i));
+      choices[i].letter = report.quants.back().grade.letter;
+    }
+    report.best = best_quant(choices);
+  }
+  if (report.best) report.grade = report.quants[*report.best].grade.letter;
 }
 
 }  // namespace canirun

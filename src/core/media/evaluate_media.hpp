@@ -29,8 +29,9 @@ std::vector<MediaType> media_types(const Question& question, std::span<const Fil
 void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, const Question& question, ModelReport& report);
 void evaluate_speech(const ModelSpec& model, const HardwareProfile& hardware, const Question& question, ModelReport& report);
 
-/// Fills `report.quants`, `best` and `grade` from one row a type, or the best row only.
+/// Fills `report.quants`, `best` and `grade` from one row a type, or the best row only. `bytes_of`: of the file; `grade`: all of a row
+/// that does not follow from its type and file.
 void choose_rows(const std::vector<MediaType>& types, const Question& question, ModelReport& report,
-                 const std::function<QuantReport(const MediaType&)>& row_of);
+                 const std::function<Bytes(const MediaType&)>& bytes_of, const std::function<QuantReport(const MediaType&)>& grade);
 
 }  // namespace canirun

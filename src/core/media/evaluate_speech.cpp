@@ -99,15 +99,11 @@ std::optional<Range> times_real_time(const Whisper& whisper, TensorType type, co
   return Range{times * spread.low, times, times * spread.high};
 }
 
-QuantReport row_of(const ModelSpec& model, const MediaType& type, const Machine& machine, const SpeechTrial& t, Bytes file_bytes)
+QuantReport row_of(const Machine& machine, const SpeechTrial& t)
 {
   QuantReport row;
-  row.quant = type.file_type;
-  row.quant_label = type.label;
   row.grade = t.grade;
   row.fits = t.room.share >= 0;
-  row.file_bytes = file_bytes;
-  row.bits_per_weight = {8.0 * static_cast<double>(file_bytes.count) / static_cast<double>(model.n_params)};
   row.placement = t.placement;
   if (!row.fits) row.placement.mode = Placement::Mode::none;
   row.memory = t.memory.total();
@@ -137,7 +133,8 @@ void evaluate_whisper(const ModelSpec& model, const Machine& machine, const Ques
 {
   const bool flash_attn = question.workload.flash_attn != FlashAttention::off;
   const Whisper on_gpu(model, flash_attn, machine.backend), on_cpu(model, flash_attn, Backend::cpu);
-  choose_rows(media_types(question, k_whisper_types), question, report, [&](const MediaType& type) {
+  const auto bytes_of = [&](const MediaType& type) { return Bytes{on_cpu.weights(type.type)}; };
+  choose_rows(media_types(question, k_whisper_types), question, report, bytes_of, [&](const MediaType& type) {
     const auto attempt = [&](bool gpu) {
       const auto& whisper = gpu ? on_gpu : on_cpu;
       MemoryParts parts;
@@ -151,7 +148,7 @@ void evaluate_whisper(const ModelSpec& model, const Machine& machine, const Ques
       return t;
     };
     const auto t = better_of(machine, attempt);
-    auto row = row_of(model, type, machine, t, {on_cpu.weights(type.type)});
+    auto row = row_of(machine, t);
     row.flash_attn = flash_attn;
     row.media->runtime = "whisper.cpp";
     const auto& parts = t.memory.gpus.empty() ? t.memory.host : t.memory.gpus.front();
@@ -175,10 +172,11 @@ void evaluate_whisper(const ModelSpec& model, const Machine& machine, const Ques
 
 void evaluate_sizes(const ModelSpec& model, const Machine& machine, const Question& question, ModelReport& report)
 {
-  choose_rows(media_types(question, k_published_types), question, report, [&](const MediaType& type) {
-    constexpr std::uint64_t k_row = 256;
-    const std::array<NetWeight, 1> weights{{{WeightKind::matrix, k_row, (model.n_params + k_row - 1) / k_row, 1}}};
-    const Bytes bytes{stored_bytes(weights, type.type)};
+  constexpr std::uint64_t k_row = 256;
+  const std::array<NetWeight, 1> weights{{{WeightKind::matrix, k_row, (model.n_params + k_row - 1) / k_row, 1}}};
+  const auto bytes_of = [&](const MediaType& type) { return Bytes{stored_bytes(weights, type.type)}; };
+  choose_rows(media_types(question, k_published_types), question, report, bytes_of, [&](const MediaType& type) {
+    const auto bytes = bytes_of(type);
     MemoryParts parts;
     parts.weights = bytes;
     parts.compute = Bytes{static_cast<std::uint64_t>(static_cast<double>(bytes.count) * k_working_share)} + k_framework;
@@ -187,7 +185,7 @@ void evaluate_sizes(const ModelSpec& model, const Machine& machine, const Questi
       trial.grade = combine_letters(memory_letter(trial.room.share), std::nullopt, !gpu, false);
       return trial;
     });
-    auto row = row_of(model, type, machine, t, bytes);
+    auto row = row_of(machine, t);
     row.media->memory_low = k_working_low;
     row.media->memory_high = k_working_high;
     const bool gpu = !t.placement.gpus.empty();

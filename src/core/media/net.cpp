@@ -38,7 +38,7 @@ NetWork Net::work() const
     const auto& t = graph_->tensors[index];
     if (t.op == Op::reshape || t.op == Op::view || t.op == Op::permute || t.op == Op::transpose) continue;
     auto bytes = n_bytes(t);
-    for (const auto src : t.src) {
+    for (const auto src : t.sources()) {
       if (src >= 0) bytes += n_bytes(graph_->tensors[static_cast<std::size_t>(src)]);
     }
     sum.bytes += times * static_cast<double>(bytes);
@@ -62,7 +62,7 @@ Ref Net::in_place(Op op, Ref a, Ref b)
   const auto r = view_4d(a, x.ne, x.nb[1], x.nb[2], x.nb[3], 0);
   auto& t = (*graph_)[r];
   t.op = op;
-  if (b) t.src[1] = b.id;
+  if (b) t.set_src(1, b.id);
   return r;
 }
 

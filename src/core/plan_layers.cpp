@@ -1,0 +1,104 @@
+#include "plan_layers.hpp"
+
+#include <algorithm>
+
+namespace canirun {
+namespace {
+
+void mix(std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; }  // FNV-1a
+
+/// Mixtures whose entry states the width of experts only.
+bool has_no_dense_width(const ModelSpec& model)
+{
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    if (model.n_ff(il) > 0) return false;
+  }
+  return true;
+}
+
+/// Some families count a mixer and a feed-forward network as a layer each (Nemotron-H) or leave one out (Deci).
+std::vector<LayerFacts> facts_of(const ModelSpec& model)
+{
+  const bool dense_widths_absent = has_no_dense_width(model);
+  std::vector<LayerFacts> facts;
+  facts.reserve(model.n_layer);
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    const bool recurrent = model.is_recurrent(il), moe = model.is_moe(il);
+    const bool mixes = recurrent || (model.n_head(il) > 0 && model.n_head_kv(il) > 0);
+    const bool feeds = model.n_ff(il) > 0 || (moe && dense_widths_absent);
+    facts.push_back({(mixes ? 0.5f : 0.0f) + (feeds ? 0.5f : 0.0f), recurrent, feeds && moe});
+  }
+  return facts;
+}
+
+}  // namespace
+
+PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span<const std::uint32_t> sites) : facts_(facts_of(model))
+{
+  const std::size_t n_layer_all = model.n_layer + model.n_layer_nextn;
+  std::vector<std::vector<std::uint32_t>> layers(n_layer_all + 1);
+  std::vector<std::uint64_t> hashes(n_layer_all + 1, 0xcbf29ce484222325);
+  for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
+    const auto& t = plan.tensors[i];
+    if (t.place != TensorPlace::repeating || t.every_layer) {
+      outside_.push_back(i);
+      continue;
+    }
+    const auto il = std::min<std::size_t>(t.layer, n_layer_all);
+    layers[il].push_back(i);
+    auto& hash = hashes[il];
+    mix(hash, sites[i]);
+    for (const auto n : t.ne) mix(hash, n);
+    mix(hash, (t.expert ? 1u : 0u) | (t.loaded ? 2u : 0u) | (t.duplicated_output ? 4u : 0u) | (t.lazy ? 8u : 0u));
+  }
+  std::vector<std::uint64_t> known;
+  for (std::size_t il = 0; il < layers.size(); ++il) {
+    auto kind = std::ranges::find(known, hashes[il]) - known.begin();
+    if (kind == std::ssize(known)) {
+      known.push_back(hashes[il]);
+      kinds_.push_back({std::move(layers[il]), 0});
+    }
+    ++kinds_[static_cast<std::size_t>(kind)].n_layers;
+    kind_of_.push_back(static_cast<std::uint32_t>(kind));
+  }
+}
+
+std::vector<std::uint32_t> PlanLayers::representatives() const
+{
+  auto all = outside_;
+  for (const auto& kind : kinds_) all.insert(all.end(), kind.tensors.begin(), kind.tensors.end());
+  return all;
+}
+
+template <typename BytesOf>
+Bytes PlanLayers::sum(const TensorPlan& plan, BytesOf bytes_of) const
+{
+  Bytes all;
+  for (const auto& kind : kinds_) {
+    Bytes layer;
+    for (const auto i : kind.tensors) layer += bytes_of(plan.tensors[i]);
+    all += kind.n_layers * layer;
+  }
+  for (const auto i : outside_) all += bytes_of(plan.tensors[i]);
+  return all;
+}
+
+Bytes PlanLayers::total_bytes(const TensorPlan& plan) const
+{
+  return sum(plan, [](const PlannedTensor& t) { return t.bytes(); });
+}
+
+Bytes PlanLayers::loaded_bytes(const TensorPlan& plan) const
+{
+  return sum(plan, [](const PlannedTensor& t) { return t.loaded ? t.bytes() : Bytes{}; });
+}
+
+std::vector<std::uint32_t> sites_by_type(const TensorPlan& plan)
+{
+  std::vector<std::uint32_t> sites;
+  sites.reserve(plan.tensors.size());
+  for (const auto& t : plan.tensors) sites.push_back(static_cast<std::uint32_t>(t.type));
+  return sites;
+}
+
+}  // namespace canirun

@@ -144,6 +144,20 @@ void gguf_header(benchmark::State& state)
   writer.u32("deepseek2.context_length", spec.n_ctx_train);
   writer.u32("deepseek2.embedding_length", spec.n_embd);
   writer.u32("deepseek2.attention.head_count", spec.n_head(0));
+  writer.u32("deepseek2.attention.head_count_kv", 1);
+  writer.u32("deepseek2.attention.key_length", static_cast<std::uint32_t>(spec.head_dim_k));
+  writer.u32("deepseek2.attention.value_length", static_cast<std::uint32_t>(spec.head_dim_v));
+  writer.u32("deepseek2.attention.q_lora_rank", spec.mla->q_lora_rank);
+  writer.u32("deepseek2.attention.kv_lora_rank", spec.mla->kv_lora_rank);
+  writer.u32("deepseek2.attention.key_length_mla", spec.mla->qk_nope_head_dim + spec.mla->qk_rope_head_dim);
+  writer.u32("deepseek2.attention.value_length_mla", spec.mla->v_head_dim);
+  writer.u32("deepseek2.rope.dimension_count", spec.mla->qk_rope_head_dim);
+  writer.u32("deepseek2.feed_forward_length", spec.n_ff(0));
+  writer.u32("deepseek2.expert_count", spec.moe->n_expert);
+  writer.u32("deepseek2.expert_used_count", spec.moe->n_expert_used);
+  writer.u32("deepseek2.expert_shared_count", spec.moe->n_expert_shared);
+  writer.u32("deepseek2.expert_feed_forward_length", spec.moe->n_ff_expert);
+  writer.u32("deepseek2.leading_dense_block_count", spec.moe->n_layer_dense_lead);
   writer.u32("deepseek2.vocab_size", spec.n_vocab);
   writer.strings("tokenizer.ggml.tokens", spec.n_vocab);
   for (const auto& t : tensor_plan(spec, FileType::Q4_K_M).tensors) {

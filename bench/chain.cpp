@@ -1,16 +1,17 @@
-// chain [Google Benchmark's options]: each link of the chain by itself, on the compiled-in data (docs/performance.md).
+// chain [Google Benchmark's options]: each link of the chain by itself, on the compiled-in data, which catalogue_time
+// loads (docs/performance.md).
 
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "canirun/core/evaluate.hpp"
-#include "canirun/core/plan.hpp"
 #include "canirun/core/tensor_plan.hpp"
 #include "canirun/formats/catalogue.hpp"
 #include "canirun/formats/gguf.hpp"
-#include "canirun/formats/gpu_table.hpp"
+#include "canirun/formats/plan_cards.hpp"
 #include "formats/gguf_writer.hpp"
 
 using namespace canirun;
@@ -34,8 +35,9 @@ const Catalogue& catalogue()
 const CatalogueEntry& entry(const char* id)
 {
   const auto* found = catalogue().find(id);
-  if (found == nullptr) std::exit(2);
-  return *found;
+  if (found != nullptr) return *found;
+  std::fprintf(stderr, "chain: the catalogue has no model %s\n", id);
+  std::exit(2);
 }
 
 const GpuTable& gpus()
@@ -53,18 +55,6 @@ HardwareProfile machine(const char* card, std::uint64_t ram_gib)
   if (*card != '\0') p.gpus = or_exit(gpus().lookup(card, std::nullopt)).gpus;
   return p;
 }
-
-void load_catalogue(benchmark::State& state)
-{
-  for (auto _ : state) benchmark::DoNotOptimize(or_exit(Catalogue::builtin()));
-}
-BENCHMARK(load_catalogue)->Unit(benchmark::kMillisecond);
-
-void load_gpu_table(benchmark::State& state)
-{
-  for (auto _ : state) benchmark::DoNotOptimize(or_exit(GpuTable::builtin()));
-}
-BENCHMARK(load_gpu_table)->Unit(benchmark::kMillisecond);
 
 void plan_tensors(benchmark::State& state, const char* id)
 {
@@ -119,14 +109,7 @@ BENCHMARK_CAPTURE(machines, gpu, "RTX 4090")->Unit(benchmark::kMicrosecond);
 
 void plan_a_machine(benchmark::State& state, const char* id)
 {
-  std::vector<PlanCard> cards;
-  for (const auto& e : gpus().entries()) {
-    if (e.dies > 1) continue;
-    for (const auto gib : e.vram_gib) {
-      const Bytes vram{static_cast<std::uint64_t>(gib * static_cast<double>(std::uint64_t{1} << 30))};
-      cards.push_back({e.id, e.name, to_gpu(e, vram)});
-    }
-  }
+  const auto cards = plan_cards(gpus());
   const auto host = machine("", 64);
   for (auto _ : state) benchmark::DoNotOptimize(plan_hardware(entry(id).spec, FileType::Q4_K_M, {}, {}, host, cards));
 }

@@ -7,10 +7,9 @@
 
 #include <fmt/core.h>
 
-#include "canirun/core/plan.hpp"
 #include "canirun/core/tensor_plan.hpp"
 #include "canirun/formats/catalogue.hpp"
-#include "canirun/formats/gpu_table.hpp"
+#include "canirun/formats/plan_cards.hpp"
 
 using namespace canirun;
 
@@ -19,14 +18,7 @@ int main(int argc, char** argv)
   const auto catalogue = Catalogue::builtin();
   const auto table = GpuTable::builtin();
   if (!catalogue || !table) return 2;
-  std::vector<PlanCard> cards;
-  for (const auto& entry : table->entries()) {
-    if (entry.dies > 1) continue;
-    for (const auto gib : entry.vram_gib) {
-      const Bytes vram{static_cast<std::uint64_t>(gib * static_cast<double>(std::uint64_t{1} << 30))};
-      cards.push_back({entry.id, entry.name, to_gpu(entry, vram)});
-    }
-  }
+  const auto cards = plan_cards(*table);
   HardwareProfile host;
   host.cpu.physical_cores = 8;
   host.cpu.isa = {"avx2"};

@@ -123,7 +123,8 @@ std::string size_text(std::uint64_t bytes)
 }
 
 /// `schedule` tells devices, by the names in `devices`; nothing: everything is on the CPU.
-std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Schedule& schedule, const std::vector<std::string>& devices)
+std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Schedule& schedule,
+                            const std::vector<std::string>& devices)
 {
   std::vector<std::size_t> uses(graph.tensors.size());
   const auto tensor = [&](std::int32_t id) -> const GraphTensor& { return graph.tensors[static_cast<std::size_t>(id)]; };
@@ -136,8 +137,12 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Sc
   for (const auto id : graph.nodes) {
     const auto& t = tensor(id);
     if (t.op == Op::view || t.op == Op::reshape || t.op == Op::permute || t.op == Op::transpose) continue;
-    Line line{std::string(k_op_names[static_cast<std::size_t>(t.op)]).substr(0, 10), size_text(n_bytes(t)),
-              std::to_string(uses[static_cast<std::size_t>(id)]), "", "", devices[static_cast<std::size_t>(schedule.device[static_cast<std::size_t>(id)])]};
+    Line line{std::string(k_op_names[static_cast<std::size_t>(t.op)]).substr(0, 10),
+              size_text(n_bytes(t)),
+              std::to_string(uses[static_cast<std::size_t>(id)]),
+              "",
+              "",
+              devices[static_cast<std::size_t>(schedule.device[static_cast<std::size_t>(id)])]};
     for (const auto s : t.sources()) {
       if (s < 0) continue;
       line.sources += size_text(n_bytes(tensor(s))) + " ";
@@ -168,7 +173,8 @@ Line parse_line(const std::string& text)
   if (line.op == "ROPE_BACK") line.op = "ROPE";
   const auto use = text.find("use=");
   line.uses = text.substr(use + 4, text.find(',', use) - use - 4);
-  if (const auto bracket = text.find(") [", close); bracket != std::string::npos) line.device = trimmed(text.substr(bracket + 3, 5));
+  if (const auto bracket = text.find(") [", close); bracket != std::string::npos)
+    line.device = trimmed(text.substr(bracket + 3, 5));
   // Names may have parentheses of their own: a size is "( 8M) [".
   static const std::regex size(R"(\( *([0-9]+[KM])\) \[)");
   for (std::sregex_iterator m(text.begin(), text.end(), size), end; m != end; ++m) {
@@ -285,18 +291,12 @@ int main(int argc, char** argv)
       continue;
     }
     write_model(spec, plan, dir / "m.gguf");
-    std::ofstream(dir / "question") << json{{"gguf", (dir / "m.gguf").string()},
-                                            {"devs", device},
-                                            {"ngl", device == "none" ? 0 : ngl},
-                                            {"kv_unified", workload.kv_unified},
-                                            {"offload_kqv", workload.offload_kqv},
-                                            {"n_ctx", workload.n_ctx},
-                                            {"n_ubatch", workload.n_ubatch},
-                                            {"n_outputs_max", workload.n_outputs_max},
-                                            {"n_seq_max", workload.n_seq_max},
-                                            {"type_k", traits(request.type_k).name},
-                                            {"type_v", traits(request.type_v).name},
-                                            {"fa", fa},
+    std::ofstream(dir / "question") << json{{"gguf", (dir / "m.gguf").string()},     {"devs", device},
+                                            {"ngl", device == "none" ? 0 : ngl},     {"kv_unified", workload.kv_unified},
+                                            {"offload_kqv", workload.offload_kqv},   {"n_ctx", workload.n_ctx},
+                                            {"n_ubatch", workload.n_ubatch},         {"n_outputs_max", workload.n_outputs_max},
+                                            {"n_seq_max", workload.n_seq_max},       {"type_k", traits(request.type_k).name},
+                                            {"type_v", traits(request.type_v).name}, {"fa", fa},
                                             {"embeddings", request.embeddings}}
                                            .dump()
                                     << '\n';

@@ -136,8 +136,7 @@ Case random_case(std::size_t entry, const ModelSpec& m, std::mt19937& engine)
   c.entry = entry;
   c.quant = one_of(FileType::Q4_K_M, FileType::Q4_K_M, FileType::Q2_K, FileType::Q3_K_M, FileType::Q5_K_S, FileType::Q6_K,
                    FileType::Q8_0, FileType::Q4_0, FileType::IQ4_XS, FileType::F16, FileType::BF16, FileType::MXFP4_MOE);
-  c.device = one_of("none", "CUDA0", "CUDA0", "CUDA0", "CUDA0,CUDA1", "CUDA0,CUDA1,CUDA2",
-                    "CUDA0,CUDA1,CUDA2,CUDA3");
+  c.device = one_of("none", "CUDA0", "CUDA0", "CUDA0", "CUDA0,CUDA1", "CUDA0,CUDA1,CUDA2", "CUDA0,CUDA1,CUDA2,CUDA3");
   const auto n_layer = m.n_layer + m.n_layer_nextn;
   if (rarely(2)) c.ngl = static_cast<int>(engine() % (n_layer + 2));
   if (m.moe && rarely(3)) c.n_cpu_moe = rarely(2) ? n_layer : 1 + static_cast<std::uint32_t>(engine()) % n_layer;
@@ -170,10 +169,11 @@ Case random_case(std::size_t entry, const ModelSpec& m, std::mt19937& engine)
 std::string describe(const Case& c)
 {
   const auto& w = c.workload;
-  auto text = fmt::format("--quant {} --device {} --ngl {} --ctx {} --batch {} --ubatch {} --parallel {} --outputs {} --fa {} --type-k {} "
-                          "--type-v {}",
-                          name(c.quant), c.device, c.ngl, w.n_ctx, w.n_batch, w.n_ubatch, w.n_seq_max, w.n_outputs_max,
-                          name(w.flash_attn), traits(w.cache_type_k).name, traits(w.cache_type_v).name);
+  auto text = fmt::format(
+      "--quant {} --device {} --ngl {} --ctx {} --batch {} --ubatch {} --parallel {} --outputs {} --fa {} --type-k {} "
+      "--type-v {}",
+      name(c.quant), c.device, c.ngl, w.n_ctx, w.n_batch, w.n_ubatch, w.n_seq_max, w.n_outputs_max, name(w.flash_attn),
+      traits(w.cache_type_k).name, traits(w.cache_type_v).name);
   if (c.n_cpu_moe > 0) text += fmt::format(" --n-cpu-moe {}", c.n_cpu_moe);
   if (!c.split.empty()) text += fmt::format(" --split {}", fmt::join(c.split, ","));
   if (w.kv_unified) text += " --kv-unified";
@@ -277,8 +277,8 @@ int main(int argc, char** argv)
   for (std::size_t e = 0; e < entries.size(); ++e) {
     const auto& spec = entries[e]->spec;
     for (std::size_t n = 0; n < std::max<std::size_t>(o.random, 1); ++n) {
-      const auto c = o.random > 0 ? random_case(e, spec, engine)
-                                  : Case{e, o.quant, o.device, o.ngl, o.n_cpu_moe, o.split, o.workload};
+      const auto c =
+          o.random > 0 ? random_case(e, spec, engine) : Case{e, o.quant, o.device, o.ngl, o.n_cpu_moe, o.split, o.workload};
       const auto file = dir / fmt::format("{}-{}.gguf", spec.id, name(c.quant));
       auto& plan = plans[{e, c.quant}];
       if (plan.tensors.empty()) {

@@ -168,7 +168,8 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
   meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias || m.arch == "cohere2moe" ? 2 : 1);
   constexpr std::string_view normed[] = {"mistral4", "cohere2moe"};
-  constexpr std::string_view scaled[] = {"exaone-moe", "afmoe", "hy_v3", "step35", "nemotron_h_moe", "kimi-linear", "minimax-m3", "laguna"};
+  constexpr std::string_view scaled[] = {"exaone-moe",     "afmoe",       "hy_v3",      "step35",
+                                         "nemotron_h_moe", "kimi-linear", "minimax-m3", "laguna"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
   meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || std::ranges::find(normed, m.arch) != std::end(normed));
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
@@ -234,7 +235,8 @@ void write_family(Metadata& meta, const ModelSpec& m)
   if (is({"granitehybrid"})) meta.flag("rope.scaling.finetuned", false);
   if (is({"mistral3"})) meta.real("attention.temperature_scale", 0.1F);
   if (is({"mimo2"})) meta.real("attention.value_scale", 0.7F);
-  if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "paddleocr", "hunyuan_vl"})) meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
+  if (is({"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "paddleocr", "hunyuan_vl"}))
+    meta.numbers("rope.dimension_sections", {16, 24, 24, 0});
   if (m.n_deepstack_layers > 0) meta.number("n_deepstack_layers", m.n_deepstack_layers);
   if (is({"maple"})) meta.real("swiglu_clamp_exp", 7.0F);
   if (is({"muse-glimmer"})) meta.real("final_logit_softcapping", 30.0F);

@@ -108,10 +108,7 @@ Prompt prompt_of(const json& record, double depth)
 }
 
 /// More arithmetic a second than the device has: the prompt was in the cache already.
-bool impossible(const Sample& s)
-{
-  return !s.on_cpu && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix;
-}
+bool impossible(const Sample& s) { return !s.on_cpu && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix; }
 
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 {

@@ -118,8 +118,9 @@ Result<int> run_doctor(const Options& o, const Environment& env)
   if (auto ok = only_table_or_json(o, "doctor"); !ok) return tl::unexpected(ok.error());
   const auto& m = o.machine;
   if (!m.hardware.empty() || !m.gpus.empty() || m.vram || m.ram || m.cores || m.gpu_bandwidth || m.ram_bandwidth) {
-    return fail(ErrorKind::invalid_argument,
-                "doctor shows what this machine answers; --hardware, --gpu, --vram, --ram, --cores and --…-bandwidth state another one");
+    return fail(
+        ErrorKind::invalid_argument,
+        "doctor shows what this machine answers; --hardware, --gpu, --vram, --ram, --cores and --…-bandwidth state another one");
   }
   auto probe = probe_options(m, env);
   probe.deep = true;  // who looks for what is wrong wants every driver asked

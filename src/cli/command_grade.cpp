@@ -158,8 +158,9 @@ std::vector<CheckResult> check_all(const Report& report, const ModelSet& set, co
     const auto& subject = set.subjects[i];
     // The nearest change is searched among file types and placements of llama.cpp.
     if (question.workload.runtime == Runtime::vllm) checks.push_back(check(report.models[i], requirements));
-    else checks.push_back(check(report.models[i], requirements, question,
-                           [&](const Question& q) { return evaluate(*subject.spec, subject.facts, report.hardware, q); }));
+    else
+      checks.push_back(check(report.models[i], requirements, question,
+                             [&](const Question& q) { return evaluate(*subject.spec, subject.facts, report.hardware, q); }));
   }
   return checks;
 }
@@ -207,7 +208,8 @@ Result<int> run_grade(const Options& o, const Environment& env)
     }
     if (o.format == "html" && !o.words.empty() && machines->size() == 1 && question.workload.runtime != Runtime::vllm) {
       for (std::size_t i = 0; i < report.models.size(); ++i)
-        if (report.models[i].n_ctx > 0) report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
+        if (report.models[i].n_ctx > 0)
+          report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);
     }
     if (asks_for_advice(o) && machines->size() == 1) report.models = recommended(std::move(report.models), o);
     else if (o.words.empty()) sort_models(report.models, o.sort);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "canirun/core/plan.hpp"
+#include "canirun/formats/plan_cards.hpp"
 #include "canirun/core/tensor_plan.hpp"
 #include "commands.hpp"
 #include "machine.hpp"
@@ -20,21 +21,6 @@ using json = nlohmann::ordered_json;
 
 /// Machines of the table where no number was asked for: they fit a screen.
 constexpr std::size_t k_rows_of_a_screen = 20;
-
-/// Every card of the table at each memory size it is sold with. Boards of several dies are left out: the table has the sizes and
-/// rates of the board, a machine sees its dies.
-std::vector<PlanCard> cards_of(const GpuTable& table)
-{
-  std::vector<PlanCard> cards;
-  for (const auto& entry : table.entries()) {
-    if (entry.dies > 1) continue;
-    for (const auto gib : entry.vram_gib) {
-      const Bytes vram{static_cast<std::uint64_t>(gib * static_cast<double>(std::uint64_t{1} << 30))};
-      cards.push_back({entry.id, entry.name, to_gpu(entry, vram)});
-    }
-  }
-  return cards;
-}
 
 /// Nobody builds a machine of several laptops.
 void drop_several_laptops(std::vector<PlannedMachine>& machines, const GpuTable& table)
@@ -168,7 +154,8 @@ Result<int> run_plan(const Options& o, const Environment& env)
   }
   if (!o.goal && !o.emit.empty()) return fail(ErrorKind::invalid_argument, "plan finds machines, not a run: --emit needs --goal");
   if (o.question.workload.runtime == Runtime::vllm) {
-    return fail(ErrorKind::invalid_argument, fmt::format("plan knows llama.cpp only; `canirun {} --runtime vllm` grades this machine", o.words.front()));
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("plan knows llama.cpp only; `canirun {} --runtime vllm` grades this machine", o.words.front()));
   }
   const auto& stated = o.question.placement;
   if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {
@@ -204,7 +191,7 @@ Result<int> run_plan(const Options& o, const Environment& env)
   auto quants = o.question.quants;
   if (!spec.tensors.empty()) quants = {spec.file_type.value_or(FileType::F16)};
   if (quants.empty()) quants = {spec.native_type.value_or(FileType::Q4_K_M)};
-  const auto cards = cards_of(*table);
+  const auto cards = plan_cards(*table);
   std::vector<HardwarePlan> plans;
   for (const auto quant : quants) {
     plans.push_back(plan_hardware(spec, quant, options.question, requirement, *hardware, cards));

@@ -35,7 +35,8 @@ std::string choices_of(const std::string& names)
   if (is("--quant")) {
     std::string all = "all";
     for (const auto type : all_file_types()) all += fmt::format(" {}", name(type));
-    for (const auto type : {CheckpointType::awq, CheckpointType::gptq, CheckpointType::fp8}) all += fmt::format(" {}", name(type));
+    for (const auto type : {CheckpointType::awq, CheckpointType::gptq, CheckpointType::fp8})
+      all += fmt::format(" {}", name(type));
     return all;
   }
   if (is("--cache-type-k") || is("--cache-type-v")) {
@@ -76,7 +77,8 @@ std::string bash(const std::vector<FlagInfo>& flags)
     if (value_of(f) == Value::file) add(files);
     if (value_of(f) == Value::other) add(others);
     if (value_of(f) == Value::choice)
-      choices += fmt::format("    {}) mapfile -t COMPREPLY < <(IFS=' '; compgen -W '{}' -- \"$cur\"); return ;;\n", pattern(f), choices_of(f.names));
+      choices += fmt::format("    {}) mapfile -t COMPREPLY < <(IFS=' '; compgen -W '{}' -- \"$cur\"); return ;;\n", pattern(f),
+                             choices_of(f.names));
   }
   return fmt::format(R"sh(# bash completion for canirun: source <(canirun completion bash)
 _canirun() {{
@@ -151,7 +153,8 @@ std::string fish(const std::vector<FlagInfo>& flags)
   std::string out = "# fish completion for canirun: canirun completion fish > ~/.config/fish/completions/canirun.fish\n";
   out += "complete -c canirun -f -a '(canirun models --ids 2>/dev/null)'\n";
   for (const auto& c : commands())
-    out += fmt::format("complete -c canirun -n __fish_use_subcommand -a {} -d '{}'\n", c.name, without(std::string(c.help), "'\\"));
+    out +=
+        fmt::format("complete -c canirun -n __fish_use_subcommand -a {} -d '{}'\n", c.name, without(std::string(c.help), "'\\"));
   for (const auto& f : flags) {
     out += "complete -c canirun";
     for (const auto& n : words_of(f.names)) out += n.starts_with("--") ? " -l " + n.substr(2) : " -s " + n.substr(1);
@@ -183,7 +186,8 @@ std::string manual_options(const std::vector<FlagInfo>& flags)
     std::string names;
     for (const auto& n : words_of(f.names)) names += fmt::format("{}**{}**", names.empty() ? "" : ", ", n);
     std::string help;
-    for (const char c : f.help) help += std::string_view("*_`<|").find(c) == std::string_view::npos ? std::string(1, c) : fmt::format("\\{}", c);
+    for (const char c : f.help)
+      help += std::string_view("*_`<|").find(c) == std::string_view::npos ? std::string(1, c) : fmt::format("\\{}", c);
     out += fmt::format("{}{}\n:   {}\n\n", names, f.value.empty() ? "" : fmt::format(" *{}*", f.value), help);
   }
   return out;

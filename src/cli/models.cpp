@@ -50,12 +50,12 @@ Result<void> check_selection(const Selection& s, const Catalogue& catalogue)
   };
   for (const auto& p : s.providers) {
     if (!known(providers, p))
-      return fail(ErrorKind::not_found,
-                  fmt::format("no model comes from '{}'; choose one of {}", p, fmt::join(providers, ", ")));
+      return fail(ErrorKind::not_found, fmt::format("no model comes from '{}'; choose one of {}", p, fmt::join(providers, ", ")));
   }
   for (const auto& l : s.licenses) {
     if (!known(licenses, l))
-      return fail(ErrorKind::not_found, fmt::format("no model has the licence '{}'; choose one of {}", l, fmt::join(licenses, ", ")));
+      return fail(ErrorKind::not_found,
+                  fmt::format("no model has the licence '{}'; choose one of {}", l, fmt::join(licenses, ", ")));
   }
   for (const auto& t : s.tasks) {
     if (!known(tasks, t))
@@ -98,7 +98,8 @@ Result<ModelSpec> read_model_file(const std::string& path)
   if (path.ends_with(".gguf") || path.ends_with(".GGUF")) {
     auto spec = read_gguf(path);
     if (spec && spec->tensors.empty()) {
-      return fail(ErrorKind::parse, fmt::format("{}: offset 8: the file holds no tensors: it is a vocabulary, not a model", path));
+      return fail(ErrorKind::parse,
+                  fmt::format("{}: offset 8: the file holds no tensors: it is a vocabulary, not a model", path));
     }
     return spec;
   }
@@ -118,7 +119,8 @@ Result<const CatalogueEntry*> find_entry(const std::string& word, const Catalogu
   const auto command = nearest(word, commands);
   // A word with two letters wrong is a mistyped command, whatever model begins like it.
   if (!command.empty() && edit_distance(word, command) <= std::min<std::size_t>(2, word.size() / 2)) {
-    message += fmt::format("; did you mean the command '{}'{}?", command, near.empty() ? "" : fmt::format(" or the model '{}'", near.front()));
+    message += fmt::format("; did you mean the command '{}'{}?", command,
+                           near.empty() ? "" : fmt::format(" or the model '{}'", near.front()));
   } else if (near.empty()) {
     message += "; `canirun models` lists all";
   } else {
@@ -147,9 +149,8 @@ std::vector<const CatalogueEntry*> other_versions(const CatalogueEntry& entry, c
     versions.insert(versions.begin(), e);
   }
   for (const auto* e = &entry; e;) {
-    const auto next = std::ranges::find_if(catalogue.entries(), [&](const CatalogueEntry& n) {
-      return n.supersedes == e->spec.id;
-    });
+    const auto next =
+        std::ranges::find_if(catalogue.entries(), [&](const CatalogueEntry& n) { return n.supersedes == e->spec.id; });
     e = next == catalogue.entries().end() || seen(&*next) ? nullptr : &*next;
     if (e) versions.push_back(e);
   }
@@ -173,8 +174,15 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
       auto spec = read_model_file(word);
       if (!spec) return tl::unexpected(spec.error());
       set.files.push_back(std::make_unique<ModelSpec>(std::move(*spec)));
-      set.subjects.push_back(
-          {set.files.back().get(), {.source = word, .tasks = {}, .release = {}, .license = {}, .provider = {}, .family = {}, .hf_repo = {}, .ollama = {}}});
+      set.subjects.push_back({set.files.back().get(),
+                              {.source = word,
+                               .tasks = {},
+                               .release = {},
+                               .license = {},
+                               .provider = {},
+                               .family = {},
+                               .hf_repo = {},
+                               .ollama = {}}});
       continue;
     }
     const auto entry = find_entry(word, catalogue);

@@ -85,7 +85,8 @@ Result<std::int32_t> parse_layers(std::string_view text)
 Result<std::shared_ptr<const Projector>> parse_projector(std::string_view text)
 {
   if (text == "auto") {
-    return std::make_shared<const Projector>(Projector{.file = "mmproj-F16.gguf", .tensors = {}, .towers = {}, .of_catalogue = true});
+    return std::make_shared<const Projector>(
+        Projector{.file = "mmproj-F16.gguf", .tensors = {}, .towers = {}, .of_catalogue = true});
   }
   auto projector = read_projector(text);
   if (!projector) return tl::unexpected(std::move(projector.error()));

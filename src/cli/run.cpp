@@ -42,7 +42,9 @@ int report_error(std::string_view kind, const std::string& message, ErrorDocumen
   write_message(fmt::format("canirun: {}\n", clean(message)));  // it may quote a name from a file
   if (document == ErrorDocument::none) return status;
   const nlohmann::ordered_json object{{"schema", "canirun.error/1"}, {"error", {{"kind", kind}, {"message", message}}}};
-  const auto text = object.dump(document == ErrorDocument::ndjson ? -1 : 2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const auto text =
+      object.dump(document == ErrorDocument::ndjson ? -1 : 2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+      "\n";
   return write_output(text, "") ? status : k_cannot;
 }
 
@@ -76,8 +78,8 @@ int out_of_memory(ErrorDocument document)
   constexpr std::string_view k_message = "there is not enough memory to answer; raise the limit (ulimit -v) or ask for less";
   for (const auto part : {std::string_view("canirun: "), k_message, std::string_view("\n")}) write_message(part);
   if (document == ErrorDocument::none) return k_cannot;
-  for (const auto part : {std::string_view(R"({"schema": "canirun.error/1", "error": {"kind": "unavailable", "message": ")"), k_message,
-                          std::string_view("\"}}\n")}) {
+  for (const auto part : {std::string_view(R"({"schema": "canirun.error/1", "error": {"kind": "unavailable", "message": ")"),
+                          k_message, std::string_view("\"}}\n")}) {
     if (!write_output(part, {})) break;
   }
   return k_cannot;
@@ -89,7 +91,8 @@ int answer_or_explain(std::span<const std::string> arguments, ErrorDocument docu
   const auto status = options ? answer(*options, read_environment()) : Result<int>(tl::unexpected(options.error()));
   if (status) return *status;
   const auto& error = status.error();
-  return report_error(name(error.kind), error.message, document, error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
+  return report_error(name(error.kind), error.message, document,
+                      error.kind == ErrorKind::unavailable ? k_cannot : k_wrong_question);
 }
 
 }  // namespace
@@ -104,8 +107,8 @@ int run(std::span<char* const> words)
   } catch (const std::bad_alloc&) {
     return out_of_memory(document);
   } catch (const std::exception& e) {
-    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()), document,
-                        k_cannot);
+    return report_error("internal", fmt::format("internal error: {}; please report it with this command line", e.what()),
+                        document, k_cannot);
   }
 }
 

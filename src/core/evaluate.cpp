@@ -75,16 +75,18 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
                         : "images larger than the one that llama.cpp reserves for take more than the projector has here");
   }
   if (const auto scores = scores_beyond_buffer(subject.model, subject.workload, p, trial.memory)) {
-    notes.push_back(fmt::format("attention scores of {} are more than one Vulkan buffer holds (4 GiB): leave flash attention on, or take "
-                                "a shorter context or a smaller --ubatch",
-                                gib(*scores)));
+    notes.push_back(
+        fmt::format("attention scores of {} are more than one Vulkan buffer holds (4 GiB): leave flash attention on, or take "
+                    "a shorter context or a smaller --ubatch",
+                    gib(*scores)));
   }
   if (trial.fits && subject.model.media && subject.model.media->tokens_per_second > 0 && trial.speed.generation_tps) {
     notes.push_back(fmt::format("{:.0f} tokens are a second of sound: {:.1f} times real time",
                                 subject.model.media->tokens_per_second,
                                 trial.speed.generation_tps->estimate / subject.model.media->tokens_per_second));
   }
-  if (trial.memory.caches_known && !trial.memory.compute_known) notes.push_back("compute buffers are not known for this family: weights and caches only");
+  if (trial.memory.caches_known && !trial.memory.compute_known)
+    notes.push_back("compute buffers are not known for this family: weights and caches only");
   if (trial.fits && question.budget == BudgetKind::capacity) {
     auto now = question;
     now.budget = BudgetKind::free;
@@ -201,7 +203,7 @@ struct Evaluation::State {
   std::optional<FileType> type_now;
   std::vector<QuantChoice> choices;
   std::optional<Bytes> published_bytes;  ///< Weights in the type they were published in, where that is a quantisation.
-  std::vector<RowFile> files;  ///< Of each choice.
+  std::vector<RowFile> files;            ///< Of each choice.
 
   State(const ModelSpec& m, ModelFacts f, Question q);
   void set_type(FileType type);
@@ -209,7 +211,11 @@ struct Evaluation::State {
 };
 
 Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
-    : model(m), facts(std::move(f)), question(std::move(q)), workload(workload_of(m, question)), unplannable(canirun::unplannable(m))
+    : model(m),
+      facts(std::move(f)),
+      question(std::move(q)),
+      workload(workload_of(m, question)),
+      unplannable(canirun::unplannable(m))
 {
   if (unplannable) return;
   plan = declare_tensors(model);
@@ -219,7 +225,7 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
   } else {
     memory.emplace(model, plan);
   }
-  const auto n_params = static_cast<double>(plan.n_params());
+  const auto n_params = plan.n_params();
   const auto& layers = memory->layers();
   const auto representatives = layers.representatives();
   const auto* native = chooser && model.native_type ? &*model.native_type : nullptr;
@@ -230,8 +236,9 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
   for (const auto type : types_of(model, question)) {
     if (chooser) chooser->apply(type, {}, plan.tensors, representatives);
     const auto total = layers.total_bytes(plan);
-    files.push_back({total, layers.loaded_bytes(plan), {n_params > 0 ? 8.0 * static_cast<double>(total.count) / n_params : 0.0}});
-    choices.push_back({.quant = type, .bits = files.back().bits, .requantised = native && !keeps(plan, representatives, *native)});
+    files.push_back({total, layers.loaded_bytes(plan), bits_per_weight(total, n_params)});
+    choices.push_back(
+        {.quant = type, .bits = files.back().bits, .requantised = native && !keeps(plan, representatives, *native)});
   }
   if (native) cap_requantised(choices, *native);
 }
@@ -290,9 +297,10 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
     if (!trials[i]) trials[i] = find_placement(subject, question.placement);
     auto& row = report.quants.emplace_back(graded_row(subject, facts, choices[i].quant, files[i], *trials[i], question));
     if (choices[i].requantised && row.file_bytes > *published_bytes) {
-      row.notes.push_back(fmt::format("made anew from weights published in {} ({}): larger and no better; a file of this name that "
-                                      "keeps them is smaller",
-                                      name(*model.native_type), gib(*published_bytes)));
+      row.notes.push_back(
+          fmt::format("made anew from weights published in {} ({}): larger and no better; a file of this name that "
+                      "keeps them is smaller",
+                      name(*model.native_type), gib(*published_bytes)));
     }
   };
   if (question.best_only) {

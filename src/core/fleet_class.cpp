@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "canirun/core/fnv1a.hpp"
 #include "canirun/core/fleet.hpp"
 
 /// \file
@@ -30,7 +31,8 @@ std::string size_key(const OptionalFigure& size) { return size ? std::to_string(
 std::string rate_key(const OptionalFigure& rate)
 {
   if (!rate || rate->value <= 0) return "-";
-  if (rate->confidence != FigureConfidence::measured) return fmt::format("{:a}{}", rate->value, rate->confidence == FigureConfidence::assumed ? "?" : "");
+  if (rate->confidence != FigureConfidence::measured)
+    return fmt::format("{:a}{}", rate->value, rate->confidence == FigureConfidence::assumed ? "?" : "");
   return fmt::format("m{}", std::lround(std::log(rate->value) / std::log(k_measured_step)));
 }
 
@@ -117,7 +119,8 @@ HardwareProfile anonymous(const HardwareProfile& p, BudgetKind budget)
     g.pci_address.reset(), g.pci_id.reset(), g.uuid.reset(), g.driver.reset(), g.table_id.reset();
     std::ranges::sort(g.backends);
     if (budget == BudgetKind::capacity) g.memory_free.reset();
-    for (auto* f : {&g.memory_total, &g.memory_reserved, &g.memory_dedicated, &g.memory_free, &g.bandwidth, &g.fp16_tflops, &g.fp32_tflops}) {
+    for (auto* f : {&g.memory_total, &g.memory_reserved, &g.memory_dedicated, &g.memory_free, &g.bandwidth, &g.fp16_tflops,
+                    &g.fp32_tflops}) {
       if (*f) (*f)->alternatives.clear();
     }
   }
@@ -133,9 +136,9 @@ Bytes memory_of(const HardwareProfile& p)
 
 std::string hex_id(std::string_view key)
 {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("{:012x}", hash >> 16);
+  Fnv1a hash;
+  hash.add(key);
+  return fmt::format("{:012x}", hash.value >> 16);
 }
 
 }  // namespace
@@ -151,7 +154,8 @@ std::string machine_name(const HardwareProfile& p)
     if (g.type == GpuType::cpu) continue;
     out += fmt::format("{}{}{}", out.empty() ? "" : " + ", n > 1 ? fmt::format("{} × ", n) : "", g.name);
     const bool says_size = g.name.find("GB") != std::string::npos || g.name.find("GiB") != std::string::npos;
-    if (g.memory_total && !g.unified_memory && !says_size) out += fmt::format(" {:.0f} GiB", to_gib(g.memory_total->bytes()).value);
+    if (g.memory_total && !g.unified_memory && !says_size)
+      out += fmt::format(" {:.0f} GiB", to_gib(g.memory_total->bytes()).value);
   }
   if (out.empty()) out = "no GPU";
   const auto ram = p.memory.limit && p.memory.total ? std::min(*p.memory.limit, *p.memory.total) : p.memory.total;
@@ -190,7 +194,8 @@ std::vector<MachineClass> ClassFolder::classes() const
 {
   auto all = folded_;
   for (const auto& [host, named] : named_) {
-    const auto& [key, one] = *std::ranges::min_element(named.least, {}, [](const auto& entry) { return memory_of(entry.second); });
+    const auto& [key, one] =
+        *std::ranges::min_element(named.least, {}, [](const auto& entry) { return memory_of(entry.second); });
     const auto [at, fresh] = all.try_emplace(key, Folded{one, 0, {}});
     if (!fresh) keep_least(at->second.least, one);
     ++at->second.machines;
@@ -198,7 +203,8 @@ std::vector<MachineClass> ClassFolder::classes() const
   }
   std::vector<MachineClass> classes;
   for (auto& [key, folded] : all) {
-    classes.push_back({hex_id(key), machine_name(folded.least), std::move(folded.least), folded.machines, std::move(folded.hosts)});
+    classes.push_back(
+        {hex_id(key), machine_name(folded.least), std::move(folded.least), folded.machines, std::move(folded.hosts)});
   }
   std::ranges::stable_sort(classes, std::ranges::greater{}, &MachineClass::machines);  // by key before, from the map
   return classes;

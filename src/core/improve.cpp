@@ -104,8 +104,8 @@ class Changes {
   std::optional<Improvement> one_more_card() const
   {
     if (!has_cards_) return std::nullopt;
-    const auto largest = std::ranges::max_element(
-        hardware_.gpus, {}, [](const Gpu& g) { return is_card(g) ? g.memory_total->value : 0.0; });
+    const auto largest =
+        std::ranges::max_element(hardware_.gpus, {}, [](const Gpu& g) { return is_card(g) ? g.memory_total->value : 0.0; });
     auto hardware = hardware_;
     hardware.gpus.push_back(*largest);
     return change(Kind::gpu, std::move(hardware), question_, fmt::format("with one more {}", largest->name));
@@ -185,9 +185,9 @@ class Changes {
     for (const auto part : parts()) {
       const auto gib = least_memory(part, 0);
       if (!gib) continue;
-      return change(Kind::memory, with(part, static_cast<double>(*gib) * k_memory_step, 0), question_,
-                    part == Part::cards ? fmt::format("on a card with {} GiB", *gib)
-                                        : fmt::format("with {} GiB of {}", *gib, host_word()));
+      return change(
+          Kind::memory, with(part, static_cast<double>(*gib) * k_memory_step, 0), question_,
+          part == Part::cards ? fmt::format("on a card with {} GiB", *gib) : fmt::format("with {} GiB of {}", *gib, host_word()));
     }
     return std::nullopt;
   }

@@ -1,5 +1,7 @@
 #include "memory_cache.hpp"
 
+#include "canirun/core/fnv1a.hpp"
+
 namespace canirun {
 
 void MemoryCache::types_changed()
@@ -34,14 +36,13 @@ std::span<const CacheTensor> MemoryCache::caches(const Workload& workload)
 const MemoryCache::TypeHashes& MemoryCache::types()
 {
   if (types_) return *types_;
-  const auto mix = [](std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };  // FNV-1a
-  TypeHashes hashes{0xcbf29ce484222325, 0xcbf29ce484222325};
+  Fnv1a kinds, all;
   for (const auto& t : plan_.tensors) {
     // Input tables stay in RAM whatever the placement: where a GPU takes their operation over, it is their copy that counts.
-    mix(hashes.kinds, t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
-    mix(hashes.types, static_cast<std::uint64_t>(t.type));
+    kinds.add(t.place == TensorPlace::input ? 256 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
+    all.add(static_cast<std::uint64_t>(t.type));
   }
-  types_ = hashes;
+  types_ = {kinds.value, all.value};
   return *types_;
 }
 

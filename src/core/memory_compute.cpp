@@ -2,6 +2,7 @@
 #include <optional>
 #include <span>
 
+#include "canirun/core/fnv1a.hpp"
 #include "canirun/core/runtime.hpp"
 #include "cache.hpp"
 #include "graph/allocate.hpp"
@@ -59,16 +60,17 @@ std::vector<std::uint64_t> layer_kinds(const TensorPlan& plan, const ScheduleReq
   auto kinds = plan.layer_kinds;
   const auto host = static_cast<std::int8_t>(devices.n_gpus);
   for (std::size_t il = 0; il < kinds.size() && devices.n_gpus > 0; ++il) {
-    const auto mix = [&](std::uint64_t value) { kinds[il] = (kinds[il] ^ value) * 0x100000001b3; };
+    Fnv1a kind{kinds[il]};
     const auto device = devices.layer_device[il];
-    mix(static_cast<std::uint64_t>(device) + 1);
+    kind.add(static_cast<std::uint64_t>(device) + 1);
     for (auto slot = plan.layer_slots[il]; slot < plan.layer_slots[il + 1]; ++slot) {
       const auto index = plan.slots[slot];
       if (index < 0) continue;
       const auto& t = plan.tensors[static_cast<std::size_t>(index)];
       const bool in_ram = device == host || devices.weight_host[static_cast<std::size_t>(index)] != 0;
-      mix(in_ram ? 1024 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
+      kind.add(in_ram ? 1024 + static_cast<std::uint64_t>(t.type) : type_kind(t.type));
     }
+    kinds[il] = kind.value;
   }
   return kinds;
 }

@@ -4,16 +4,10 @@
 #include <numeric>
 
 #include "canirun/core/runtime.hpp"
-#include "graph/backend_rules.hpp"
 
 namespace canirun {
 
 namespace {
-
-// Context sizes are padded to this many cells (llama-context.cpp).
-constexpr std::uint32_t k_context_step = 256;
-
-bool needs_ram(const Placement& p) { return p.mode != Placement::Mode::gpu; }
 
 Placement::Mode mode_of(const Placement& p, std::uint32_t n_layer_all)
 {
@@ -99,7 +93,8 @@ std::vector<double> Search::shares(const std::vector<std::size_t>& gpus, Amounts
     amounts.clear();
     for (std::size_t i = 0; i < gpus.size(); ++i) {
       auto budget = s_.machine.gpu_budget[gpus[i]];
-      if (known && known->gpus.size() == gpus.size()) budget = saturating_sub(budget, known->gpus[i].compute + known->gpus[i].runtime_overhead);
+      if (known && known->gpus.size() == gpus.size())
+        budget = saturating_sub(budget, known->gpus[i].compute + known->gpus[i].runtime_overhead);
       amounts.push_back(static_cast<double>(budget.count));
     }
   }
@@ -277,150 +272,12 @@ Trial Search::stated()
 
 }  // namespace
 
-bool is_hopeless(const Machine& machine, Bytes loaded)
-{
-  auto room = machine.host_budget;
-  for (const auto g : machine.gpus) room += std::min(machine.gpu_budget[g], machine.gpu_own[g]);
-  return loaded > room;
-}
-
-std::optional<Bytes> scores_beyond_buffer(const ModelSpec& model, const Workload& workload, const Placement& placement,
-                                           const MemoryEstimate& memory)
-{
-  if (memory.flash_attn || !memory.caches_known || placement.gpus.empty() || placement.n_gpu_layers == 0) return std::nullopt;
-  std::uint64_t heads = 0;
-  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
-    if (model.n_head_kv(il) > 0) heads = std::max<std::uint64_t>(heads, model.n_head(il));
-  }
-  const auto shape = resolve(workload, model);
-  const Bytes scores{4 * heads * shape.n_ctx_seq * shape.n_ubatch};
-  return scores.count > max_tensor_size(placement.backend) ? std::optional(scores) : std::nullopt;
-}
-
-namespace {
-
-/// What a placement leaves free; nothing where the backend has no buffer for the scores.
-Headroom room_of(const Subject& subject, const Workload& workload, const Placement& placement, const MemoryEstimate& memory)
-{
-  auto room = headroom(subject.machine, placement, memory);
-  if (const auto scores = scores_beyond_buffer(subject.model, workload, placement, memory)) {
-    const auto most = static_cast<double>(max_tensor_size(placement.backend));
-    room.gpu_share = std::min(room.gpu_share, (most - static_cast<double>(scores->count)) / most);
-    room.share = std::min(room.share, room.gpu_share);
-  }
-  return room;
-}
-
-}  // namespace
-
-Trial try_placement(const Subject& subject, Placement placement)
-{
-  Trial trial;
-  trial.memory = subject.memory.estimate(subject.workload, placement);
-  trial.room = room_of(subject, subject.workload, placement, trial.memory);
-  trial.fits = trial.room.share >= 0;
-  auto workload = subject.workload;
-  if (!trial.memory.flash_attn) workload.flash_attn = FlashAttention::off;
-  trial.speed = estimate_speed(subject.model, subject.memory.work(), subject.memory.caches(subject.workload), workload, placement,
-                               *subject.machine.hardware);
-  const auto tps = trial.speed.generation_tps ? std::optional(trial.speed.generation_tps->estimate) : std::nullopt;
-  trial.grade = make_grade(trial.room.share, tps, needs_ram(placement), subject.speed_applies());
-  trial.placement = std::move(placement);
-  return trial;
-}
-
 Trial find_placement(const Subject& subject, const PlacementRequest& request)
 {
   if (request.n_gpu_layers || !request.tensor_split.empty()) return Search(subject, request).stated();
   auto trial = Search(subject, request).automatic();
   if (!trial.fits) trial.placement.mode = Placement::Mode::none;
   return trial;
-}
-
-namespace {
-
-/// Scales the compute buffers of an estimate.
-MemoryEstimate with_compute(MemoryEstimate memory, double factor)
-{
-  const auto scale = [&](Bytes& b) { b.count = static_cast<std::uint64_t>(static_cast<double>(b.count) * factor); };
-  for (auto& gpu : memory.gpus) scale(gpu.compute);
-  scale(memory.host.compute);
-  return memory;
-}
-
-/// Whether a placement fits at other contexts. Compute buffers of the same micro-batch grow with the context, but not faster than it:
-/// between these bounds most answers need no graph. Vulkan's blocks of scores grow in steps: there every answer takes one.
-class ContextFit {
- public:
-  ContextFit(const Subject& subject, const Trial& trial)
-      : s_(subject), placement_(trial.placement), known_(trial.memory), known_shape_(resolve(subject.workload, subject.model))
-  {
-  }
-
-  /// By a graph of its own.
-  bool exactly(std::uint32_t n_ctx)
-  {
-    bounded_ = false;
-    const bool fits = (*this)(n_ctx);
-    bounded_ = true;
-    return fits;
-  }
-
-  bool operator()(std::uint32_t n_ctx)
-  {
-    auto workload = s_.workload;
-    workload.n_ctx = n_ctx;
-    const bool steps = placement_.backend == Backend::vulkan && !known_.flash_attn;
-    const auto shape = resolve(workload, s_.model);
-    if (bounded_ && !steps && shape.n_ubatch == known_shape_.n_ubatch) {
-      const auto ratio = static_cast<double>(shape.n_ctx) / known_shape_.n_ctx;
-      const auto like = s_.memory.estimate_like(workload, placement_, known_);
-      if (fits(workload, with_compute(like, std::max(1.0, ratio)))) return true;
-      if (!fits(workload, with_compute(like, std::min(1.0, ratio)))) return false;
-    }
-    known_ = s_.memory.estimate(workload, placement_);
-    known_shape_ = shape;
-    return fits(workload, known_);
-  }
-
- private:
-  bool fits(const Workload& workload, const MemoryEstimate& memory) const
-  {
-    return room_of(s_, workload, placement_, memory).share >= 0;
-  }
-
-  const Subject& s_;
-  const Placement& placement_;
-  MemoryEstimate known_;
-  RunShape known_shape_;
-  bool bounded_ = true;
-};
-
-}  // namespace
-
-std::optional<std::uint32_t> max_context(const Subject& subject, const Trial& trial)
-{
-  ContextFit fits(subject, trial);
-  const auto most = subject.model.n_ctx_train / k_context_step;
-  if (most == 0) return trial.fits ? std::optional(subject.model.n_ctx_train) : std::nullopt;
-  if (fits(most * k_context_step)) return most * k_context_step;
-  const auto largest = [&](auto&& fits_at) {
-    std::uint32_t low = 0, high = most - 1;  // in steps; low fits, or is 0
-    const auto now = std::min(high, resolve(subject.workload, subject.model).n_ctx / k_context_step);
-    if (fits_at(now)) low = now;  // a small context that the streams pad may have had a smaller micro-batch
-    else high = now > 0 ? now - 1 : 0;
-    while (low < high) {
-      const auto middle = low + (high - low + 1) / 2;
-      if (fits_at(middle)) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  };
-  const auto exactly = [&](std::uint32_t steps) { return fits.exactly(steps * k_context_step); };
-  auto low = largest([&](std::uint32_t steps) { return fits(steps * k_context_step); });
-  // Fragments may have made a buffer larger or smaller than the bounds allow.
-  if ((low > 0 && !exactly(low)) || exactly(low + 1)) low = largest(exactly);
-  return low > 0 ? std::optional(low * k_context_step) : std::nullopt;
 }
 
 }  // namespace canirun

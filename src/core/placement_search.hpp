@@ -40,7 +40,10 @@ struct Subject {
 /// holds them. Vulkan's are 4 GiB at most: a release before 2025-10 stops with "out of memory" (llama.cpp issue 15009, pull request 15815), later
 /// ones compute attention on the CPU (ggml-vulkan.cpp: ggml_backend_vk_device_supports_op).
 std::optional<Bytes> scores_beyond_buffer(const ModelSpec& model, const Workload& workload, const Placement& placement,
-                                           const MemoryEstimate& memory);
+                                          const MemoryEstimate& memory);
+
+/// What a placement leaves free; less than nothing where the backend has no buffer for the scores.
+Headroom room_of(const Subject& subject, const Workload& workload, const Placement& placement, const MemoryEstimate& memory);
 
 /// Memory, fit, speed and grade of one placement.
 Trial try_placement(const Subject& subject, Placement placement);

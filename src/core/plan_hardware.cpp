@@ -122,7 +122,9 @@ class Planner {
     if (card.gpu.unified_memory) m.hardware.memory.total = m.vram;  // one pool
     if (finish(m)) {
       const auto gib = to_gib(m.vram).value / count;
-      const auto sized = card.name.ends_with("GB") ? card.name : fmt::format("{}{} {:.0f} GiB", card.name, card.gpu.unified_memory ? "," : "", gib);
+      const auto sized = card.name.ends_with("GB")
+                             ? card.name
+                             : fmt::format("{}{} {:.0f} GiB", card.name, card.gpu.unified_memory ? "," : "", gib);
       m.name = count == 1 ? sized : fmt::format("{} × {}", count, sized);
       machines.push_back(std::move(m));
     }

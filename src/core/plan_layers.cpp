@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "canirun/core/fnv1a.hpp"
+
 namespace canirun {
 namespace {
-
-void mix(std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; }  // FNV-1a
 
 /// Mixtures whose entry states the width of experts only.
 bool has_no_dense_width(const ModelSpec& model)
@@ -33,11 +33,12 @@ std::vector<LayerFacts> facts_of(const ModelSpec& model)
 
 }  // namespace
 
-PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span<const std::uint32_t> sites) : facts_(facts_of(model))
+PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span<const std::uint32_t> sites)
+    : facts_(facts_of(model))
 {
   const std::size_t n_layer_all = model.n_layer + model.n_layer_nextn;
   std::vector<std::vector<std::uint32_t>> layers(n_layer_all + 1);
-  std::vector<std::uint64_t> hashes(n_layer_all + 1, 0xcbf29ce484222325);
+  std::vector<Fnv1a> hashes(n_layer_all + 1);
   for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
     const auto& t = plan.tensors[i];
     if (t.place != TensorPlace::repeating || t.every_layer) {
@@ -47,15 +48,15 @@ PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span
     const auto il = std::min<std::size_t>(t.layer, n_layer_all);
     layers[il].push_back(i);
     auto& hash = hashes[il];
-    mix(hash, sites[i]);
-    for (const auto n : t.ne) mix(hash, n);
-    mix(hash, (t.expert ? 1u : 0u) | (t.loaded ? 2u : 0u) | (t.duplicated_output ? 4u : 0u) | (t.lazy ? 8u : 0u));
+    hash.add(std::uint64_t{sites[i]});
+    for (const auto n : t.ne) hash.add(n);
+    hash.add(std::uint64_t{(t.expert ? 1u : 0u) | (t.loaded ? 2u : 0u) | (t.duplicated_output ? 4u : 0u) | (t.lazy ? 8u : 0u)});
   }
   std::vector<std::uint64_t> known;
   for (std::size_t il = 0; il < layers.size(); ++il) {
-    auto kind = std::ranges::find(known, hashes[il]) - known.begin();
+    const auto kind = std::ranges::find(known, hashes[il].value) - known.begin();
     if (kind == std::ssize(known)) {
-      known.push_back(hashes[il]);
+      known.push_back(hashes[il].value);
       kinds_.push_back({std::move(layers[il]), 0});
     }
     ++kinds_[static_cast<std::size_t>(kind)].n_layers;

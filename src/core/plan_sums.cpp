@@ -9,7 +9,8 @@ namespace canirun {
 namespace {
 
 /// Adds what is loaded of one layer's tensor.
-void add(LayerWeights& to, const PlannedTensor& t, Backend backend, std::uint64_t host_align, std::uint64_t gpu_align, bool& any_kept)
+void add(LayerWeights& to, const PlannedTensor& t, Backend backend, std::uint64_t host_align, std::uint64_t gpu_align,
+         bool& any_kept)
 {
   const auto bytes = t.bytes().count;
   const Bytes in_ram = align_up({bytes}, host_align);

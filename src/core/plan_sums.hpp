@@ -58,7 +58,7 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, 
                                   const Workload& workload, const Placement& placement, std::uint32_t depth);
 
 /// estimate_speed once the plan's work is known.
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches, const Workload& workload,
-                             const Placement& placement, const HardwareProfile& hardware);
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+                             const Workload& workload, const Placement& placement, const HardwareProfile& hardware);
 
 }  // namespace canirun

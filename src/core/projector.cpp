@@ -18,11 +18,10 @@ struct Warmup {
   std::uint64_t n_merge;  ///< Unless the file says it.
 };
 constexpr auto k_warmups = std::to_array<Warmup>({
-    {"qwen2vl_merger", 46, 2}, {"qwen2.5vl_merger", 46, 2}, {"qwen2.5o", 46, 2},   {"qwen3vl_merger", 46, 2},
-    {"mimovl", 46, 2},         {"glm4v", 46, 2},            {"exaone4_5", 46, 2},  {"dots_ocr", 46, 2},
-    {"dots3note_v", 46, 2},    {"paddleocr", 28, 2},        {"hunyuanvl", 32, 2},  {"muse-glimmer", 32, 2},
-    {"pixtral", 16, 1},        {"lightonocr", 16, 1},       {"kimivl", 16, 2},     {"gemma4v", 16, 3},
-    {"gemma4uv", 16, 3},       {"phi4", 16, 1},             {"minimax_m3", 16, 2}, {"youtuvl", 16, 2},
+    {"qwen2vl_merger", 46, 2}, {"qwen2.5vl_merger", 46, 2}, {"qwen2.5o", 46, 2}, {"qwen3vl_merger", 46, 2}, {"mimovl", 46, 2},
+    {"glm4v", 46, 2},          {"exaone4_5", 46, 2},        {"dots_ocr", 46, 2}, {"dots3note_v", 46, 2},    {"paddleocr", 28, 2},
+    {"hunyuanvl", 32, 2},      {"muse-glimmer", 32, 2},     {"pixtral", 16, 1},  {"lightonocr", 16, 1},     {"kimivl", 16, 2},
+    {"gemma4v", 16, 3},        {"gemma4uv", 16, 3},         {"phi4", 16, 1},     {"minimax_m3", 16, 2},     {"youtuvl", 16, 2},
     {"lfm2", 16, 2},           {"deepseek4v", 16, 1},       {"kimik25", 64, 2},
 });
 

@@ -22,7 +22,8 @@ class TypeChooser {
   /// Sets the type of each tensor; `tensors` are those of the constructor, in the same order. Tables of integers keep their type.
   void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const;
   /// The same for some of them.
-  void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors, std::span<const std::uint32_t> which) const;
+  void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors,
+             std::span<const std::uint32_t> which) const;
 
   /// One number a tensor: equal ones get equal types.
   std::span<const std::uint32_t> sites() const { return site_of_; }
@@ -46,10 +47,10 @@ class TypeChooser {
   TensorType type_at(const Site& site, FileType type, QuantizeOptions options) const;
   TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options) const;
 
-  std::vector<Site> sites_;               ///< Those that differ: tensors repeat from layer to layer.
-  std::vector<std::uint32_t> site_of_;    ///< Of each tensor.
-  bool tied_ = true;          ///< No output.weight: the token embedding is quantised as the output.
-  bool grouped_70b_ = false;  ///< Llama-2-70B and its like give attn_v more bits.
+  std::vector<Site> sites_;             ///< Those that differ: tensors repeat from layer to layer.
+  std::vector<std::uint32_t> site_of_;  ///< Of each tensor.
+  bool tied_ = true;                    ///< No output.weight: the token embedding is quantised as the output.
+  bool grouped_70b_ = false;            ///< Llama-2-70B and its like give attn_v more bits.
 };
 
 /// Sets the ggml type of each of `tensors` as llama-quantize does for `type`.

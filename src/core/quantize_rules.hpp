@@ -41,7 +41,7 @@ enum Condition : Conditions {
   k_middle = 1 << 9,              ///< Neither the first nor the last eighth.
   k_rank_first_eighth = 1 << 10,  ///< By order of visit; differs from k_first_eighth in models with experts.
   k_imatrix = 1 << 11,
-  k_odd_width = 1 << 12,  ///< Rows are not whole blocks of the file's default type.
+  k_odd_width = 1 << 12,      ///< Rows are not whole blocks of the file's default type.
   k_until_2024_01 = 1 << 13,  ///< QuantizeRules::until_2024_01_11.
 };
 

@@ -43,8 +43,8 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
                         cache_tensors(model, workload, resolve(workload, model)), workload, placement, hardware);
 }
 
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches, const Workload& workload,
-                             const Placement& placement, const HardwareProfile& hardware)
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+                             const Workload& workload, const Placement& placement, const HardwareProfile& hardware)
 {
   SpeedEstimate estimate;
   const auto& c = speed_constants();

@@ -87,8 +87,8 @@ double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t d
   return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
 }
 
-void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, std::span<const CacheTensor> caches, const Workload& workload,
-                const std::vector<std::size_t>& devices, std::uint32_t depth)
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, std::span<const CacheTensor> caches,
+                const Workload& workload, const std::vector<std::size_t>& devices, std::uint32_t depth)
 {
   const auto shape = resolve(workload, model);
   for (const auto& t : caches) {

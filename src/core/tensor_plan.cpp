@@ -47,10 +47,11 @@ std::uint64_t TensorPlan::n_params() const
   return sum;
 }
 
-BitsPerWeight TensorPlan::bits_per_weight() const
+BitsPerWeight TensorPlan::bits_per_weight() const { return canirun::bits_per_weight(total_bytes(), n_params()); }
+
+BitsPerWeight bits_per_weight(Bytes bytes, std::uint64_t n_params)
 {
-  const auto n = n_params();
-  return {n ? 8.0 * static_cast<double>(total_bytes().count) / static_cast<double>(n) : 0.0};
+  return {n_params > 0 ? 8.0 * static_cast<double>(bytes.count) / static_cast<double>(n_params) : 0.0};
 }
 
 std::optional<std::string> unplannable(const ModelSpec& model)

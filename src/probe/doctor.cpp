@@ -20,7 +20,8 @@ bool is_word(char c) { return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'G' &
 std::string host_name()
 {
   char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || std::string_view(name) == "localhost" || std::string_view(name).size() < 3) return {};
+  if (::gethostname(name, sizeof name - 1) != 0 || std::string_view(name) == "localhost" || std::string_view(name).size() < 3)
+    return {};
   return name;
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "canirun/core/fnv1a.hpp"
 #include "renderers.hpp"
 #include "text.hpp"
 #include "verdicts.hpp"
@@ -22,12 +23,12 @@ std::string escape_github(std::string_view text, bool property)
   return out;
 }
 
-/// FNV-1a, 64 bits: the same finding keeps its fingerprint between runs, so that GitLab can tell new from old.
+/// The same finding keeps its fingerprint between runs, so that GitLab can tell new from old.
 std::string fingerprint(std::string_view text)
 {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("{:016x}", hash);
+  Fnv1a hash;
+  hash.add(text);
+  return fmt::format("{:016x}", hash.value);
 }
 
 }  // namespace
@@ -58,7 +59,8 @@ std::string render_gitlab(Reports reports, const RenderOptions&)
       for (const auto& f : c.failures) {
         const auto who = subject(report, c);
         // Two rules of a policy may ask the same of a model at different contexts.
-        auto finding = fingerprint(fmt::format("{}\n{}\n{}", who, f.requirement, report.machine.empty() ? 0 : report.workload.n_ctx));
+        auto finding =
+            fingerprint(fmt::format("{}\n{}\n{}", who, f.requirement, report.machine.empty() ? 0 : report.workload.n_ctx));
         out.push_back({{"description", clean(who + ": " + sentence(f) + "; " + advice(c, f))},
                        {"check_name", "canirun/" + f.requirement},
                        {"fingerprint", std::move(finding)},

@@ -93,16 +93,19 @@ void html_machine(std::string& out, const Report& report)
 void html_checks(std::string& out, Reports reports)
 {
   if (std::ranges::all_of(reports, [](const Report& r) { return r.checks.empty(); })) return;
-  out += "<h2>Requirements</h2>\n<div class=\"scroll\"><table class=\"checks\"><caption class=\"hidden\">Requirements</caption>\n<thead><tr>"
-         "<th scope=\"col\">Verdict</th><th scope=\"col\">Checked</th><th scope=\"col\">Asked</th><th scope=\"col\">Found</th>"
-         "<th scope=\"col\">Nearest change</th></tr></thead>\n<tbody>\n";
+  out +=
+      "<h2>Requirements</h2>\n<div class=\"scroll\"><table class=\"checks\"><caption "
+      "class=\"hidden\">Requirements</caption>\n<thead><tr>"
+      "<th scope=\"col\">Verdict</th><th scope=\"col\">Checked</th><th scope=\"col\">Asked</th><th scope=\"col\">Found</th>"
+      "<th scope=\"col\">Nearest change</th></tr></thead>\n<tbody>\n";
   for (const auto& report : reports) {
     for (const auto& c : report.checks) {
       const auto who = escape_markup(subject(report, c));
       if (c.passed()) out += fmt::format("<tr><td class=\"pass\">pass</td><td>{}</td><td></td><td></td><td></td></tr>\n", who);
       for (const auto& f : c.failures) {
-        out += fmt::format("<tr><td class=\"fail\">FAIL</td><td>{}</td><td>{} {}</td><td>{}</td><td class=\"wrap\">{}</td></tr>\n", who,
-                           escape_markup(f.requirement), escape_markup(f.asked), escape_markup(f.found), escape_markup(advice(c, f)));
+        out += fmt::format(
+            "<tr><td class=\"fail\">FAIL</td><td>{}</td><td>{} {}</td><td>{}</td><td class=\"wrap\">{}</td></tr>\n", who,
+            escape_markup(f.requirement), escape_markup(f.asked), escape_markup(f.found), escape_markup(advice(c, f)));
       }
     }
   }
@@ -137,10 +140,11 @@ std::string HtmlRenderer::render(Reports reports, const RenderOptions& /*options
 {
   std::string content;
   body(content, reports);
-  return html_page(title_of(reports),
-                   "Memory is computed tensor by tensor as llama.cpp allocates it. Grades go from S (plenty of room, fast) over A, B, C "
-                   "and D to F (does not fit).",
-                   content);
+  return html_page(
+      title_of(reports),
+      "Memory is computed tensor by tensor as llama.cpp allocates it. Grades go from S (plenty of room, fast) over A, B, C "
+      "and D to F (does not fit).",
+      content);
 }
 
 }  // namespace canirun

@@ -41,8 +41,8 @@ Parts parts_of(const MemoryParts& p)
 void add_bars(std::vector<DeviceBars>& bars, const std::string& machine, const std::string& label, const QuantReport& row)
 {
   for (const auto& device : row.devices) {
-    const auto title = fmt::format("{}{} {}", machine.empty() ? "" : machine + ": ", device.device == "host" ? "RAM" : device.device,
-                                   device.device == "host" ? "" : device.name);
+    const auto title = fmt::format("{}{} {}", machine.empty() ? "" : machine + ": ",
+                                   device.device == "host" ? "RAM" : device.device, device.device == "host" ? "" : device.name);
     auto found = std::ranges::find(bars, title, &DeviceBars::title);
     if (found == bars.end()) found = bars.insert(bars.end(), DeviceBars{title, to_gib(device.budget).value, {}, {}});
     found->labels.push_back(label);
@@ -76,7 +76,8 @@ std::string in_words(const DeviceBars& device)
   for (std::size_t i = 0; i < device.rows.size(); ++i) {
     out += fmt::format("<li>{}: ", escape_markup(device.labels[i]));
     for (std::size_t p = 0, listed = 0; p < k_parts; ++p) {
-      if (device.rows[i][p] >= 0.05) out += fmt::format("{}{} {:.1f} GiB", listed++ > 0 ? ", " : "", k_part_names[p], device.rows[i][p]);
+      if (device.rows[i][p] >= 0.05)
+        out += fmt::format("{}{} {:.1f} GiB", listed++ > 0 ? ", " : "", k_part_names[p], device.rows[i][p]);
     }
     out += "</li>";
   }
@@ -93,7 +94,8 @@ void html_charts(std::string& out, Reports reports)
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const auto& device = bars[i];
     out += fmt::format(
-        "<h3>{0} <small>may use {1:.1f} GiB</small></h3>\n<div class=\"chart\" style=\"height:{2:.1f}rem\"><canvas id=\"chart-{3}\" "
+        "<h3>{0} <small>may use {1:.1f} GiB</small></h3>\n<div class=\"chart\" style=\"height:{2:.1f}rem\"><canvas "
+        "id=\"chart-{3}\" "
         "role=\"img\" aria-label=\"Memory on {0}\">{4}</canvas></div>\n",
         escape_markup(device.title), device.budget, 5 + 1.4 * static_cast<double>(device.labels.size()), i, in_words(device));
     devices.push_back({{"labels", device.labels}, {"rows", device.rows}, {"budget", device.budget}});

@@ -64,9 +64,9 @@ void best_pick(std::string& out, const ModelReport& model)
   }
   out += fmt::format("<p class=\"best\">{} Best: <strong>{}</strong> · {} GiB · {}{}</p>\n", grade_mark(row.grade.letter),
                      escape_markup(quant_text(row)), gib_text(row.memory.total()), escape_markup(where_text(row)),
-                     row.speed.generation_tps ? fmt::format(" · {} tokens a second ({}–{})", speed_text(row),
-                                                            rate_text(row.speed.generation_tps->low),
-                                                            rate_text(row.speed.generation_tps->high))
+                     row.speed.generation_tps
+                         ? fmt::format(" · {} tokens a second ({}–{})", speed_text(row), rate_text(row.speed.generation_tps->low),
+                                       rate_text(row.speed.generation_tps->high))
                      : row.media ? fmt::format(" · {} {}", speed_text(row), speed_unit(model))
                                  : "");
   if (!row.command.empty()) out += fmt::format("<pre tabindex=\"0\"><code>{}</code></pre>\n", escape_markup(row.command));
@@ -101,15 +101,16 @@ const QuantReport* row_of(const Report& report, const ModelReport& model, const 
 
 void html_model(std::string& out, const ModelReport& model)
 {
-  out += fmt::format("<h2>{}</h2>\n<p class=\"lead\">{} parameters{}{}</p>\n", escape_markup(model.name), params_text(model.n_params),
-                     model.license.empty() ? "" : " · " + escape_markup(model.license),
+  out += fmt::format("<h2>{}</h2>\n<p class=\"lead\">{} parameters{}{}</p>\n", escape_markup(model.name),
+                     params_text(model.n_params), model.license.empty() ? "" : " · " + escape_markup(model.license),
                      model.n_ctx > 0 ? fmt::format(" · context {} of {} tokens", model.n_ctx, model.n_ctx_train) : "");
   best_pick(out, model);
   for (const auto& note : model.notes) out += fmt::format("<p>{}</p>\n", escape_markup(note));
   if (model.quants.empty()) return;
   const auto unit = speed_unit(model);
-  open_table(out, "Quantisations of " + model.name, "sortable",
-             {{"Quantisation"}, {"Grade"}, {"Memory, GiB", true}, {"Runs on"}, {unit, true}, {"Largest context", true}, {"Notes"}});
+  open_table(
+      out, "Quantisations of " + model.name, "sortable",
+      {{"Quantisation"}, {"Grade"}, {"Memory, GiB", true}, {"Runs on"}, {unit, true}, {"Largest context", true}, {"Notes"}});
   for (std::size_t i = 0; i < model.quants.size(); ++i) {
     const auto& row = model.quants[i];
     const bool best = model.best == i && row.fits;
@@ -128,8 +129,15 @@ void html_list(std::string& out, const Report& report)
 {
   out += "<h2>Models</h2>\n";
   open_table(out, "Models on this machine", "sortable",
-             {{"Model"}, {"Grade"}, {"Parameters", true}, {"Quantisation"}, {"Memory, GiB", true}, {"Runs on"}, {"t/s", true},
-              {"Largest context", true}, {"Tasks"}});
+             {{"Model"},
+              {"Grade"},
+              {"Parameters", true},
+              {"Quantisation"},
+              {"Memory, GiB", true},
+              {"Runs on"},
+              {"t/s", true},
+              {"Largest context", true},
+              {"Tasks"}});
   for (const auto& model : report.models) {
     const auto* row = model.best ? &model.quants[*model.best] : nullptr;
     out += fmt::format("<tr data-grade=\"{}\"><td title=\"{}\">{}</td>", row ? static_cast<int>(row->grade.letter) : -1,
@@ -181,7 +189,8 @@ void html_heat_map(std::string& out, const ModelReport& model)
 {
   if (model.contexts.empty()) return;
   out += fmt::format(
-      "<h3>Grade by context and quantisation</h3>\n<div class=\"scroll\"><table class=\"heat\"><caption class=\"hidden\">Grades of {} "
+      "<h3>Grade by context and quantisation</h3>\n<div class=\"scroll\"><table class=\"heat\"><caption class=\"hidden\">Grades "
+      "of {} "
       "by context and quantisation, with memory in GiB</caption>\n<thead><tr><th scope=\"col\">Context</th>",
       escape_markup(model.name));
   for (const auto& column : model.contexts) out += fmt::format("<th scope=\"col\">{}</th>", context_text(column.n_ctx));

@@ -220,7 +220,8 @@ class JsonText {
   void reserve(const std::vector<std::string>& values)
   {
     auto bytes = text_.size() + 4096;
-    for (const auto& v : values) bytes += v.size() + k_indent * depth_ * static_cast<std::size_t>(1 + std::ranges::count(v, '\n')) + 2;
+    for (const auto& v : values)
+      bytes += v.size() + k_indent * depth_ * static_cast<std::size_t>(1 + std::ranges::count(v, '\n')) + 2;
     text_.reserve(bytes);
   }
   std::string take() { return std::move(text_); }
@@ -238,7 +239,8 @@ std::vector<std::string> model_texts(const Report& report, const RenderOptions& 
   std::vector<std::string> texts(report.models.size());
   const auto render = [&](std::size_t i) { texts[i] = dump(model_json(report.models[i]), JsonText::k_indent); };
   if (options.for_each) options.for_each(texts.size(), render);
-  else for (std::size_t i = 0; i < texts.size(); ++i) render(i);
+  else
+    for (std::size_t i = 0; i < texts.size(); ++i) render(i);
   return texts;
 }
 

@@ -70,8 +70,9 @@ TEST_CASE("grading rows from most bits down finds the same row, and stops there"
 
 TEST_CASE("weights published in few bits beat whatever is made of them", "[best_quant]")
 {
-  std::vector rows{row(FileType::Q2_K, 4.6, Letter::S), row(FileType::Q4_K_S, 5.6, Letter::S), row(FileType::Q4_K_M, 6.0, Letter::S),
-                   row(FileType::Q8_0, 8.5, Letter::S), row(FileType::MXFP4_MOE, 4.63, Letter::S)};
+  std::vector rows{row(FileType::Q2_K, 4.6, Letter::S), row(FileType::Q4_K_S, 5.6, Letter::S),
+                   row(FileType::Q4_K_M, 6.0, Letter::S), row(FileType::Q8_0, 8.5, Letter::S),
+                   row(FileType::MXFP4_MOE, 4.63, Letter::S)};
   CHECK(best_of(rows) == FileType::Q8_0);
   for (auto& r : rows) r.requantised = r.quant != FileType::MXFP4_MOE;
   cap_requantised(rows, FileType::MXFP4_MOE);

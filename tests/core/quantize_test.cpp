@@ -1,6 +1,6 @@
 #include "quantize.hpp"
 
-#include "arch/builder.hpp"
+#include "arch/tensor_name.hpp"
 
 #include <algorithm>
 #include <numeric>

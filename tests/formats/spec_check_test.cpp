@@ -48,7 +48,8 @@ const auto k_as_it_is = [](ModelSpec&) {};
 
 TEST_CASE("a recurrent mixer with all its widths is valid and can be planned", "[formats][ssm]")
 {
-  const std::pair<const char*, SsmKind> all[] = {{"mamba", SsmKind::mamba1}, {"mamba2", SsmKind::mamba2}, {"rwkv6", SsmKind::rwkv6}, {"rwkv7", SsmKind::rwkv7}};
+  const std::pair<const char*, SsmKind> all[] = {
+      {"mamba", SsmKind::mamba1}, {"mamba2", SsmKind::mamba2}, {"rwkv6", SsmKind::rwkv6}, {"rwkv7", SsmKind::rwkv7}};
   for (const auto& [arch, kind] : all) {
     CAPTURE(arch);
     CHECK(problem(arch, kind, k_as_it_is) == "");
@@ -61,9 +62,10 @@ TEST_CASE("a recurrent mixer with all its widths is valid and can be planned", "
 TEST_CASE("a width of a recurrent mixer that no model has is refused before it is multiplied", "[formats][ssm]")
 {
   using Width = std::uint32_t SsmSpec::*;
-  for (const Width width : {&SsmSpec::d_conv, &SsmSpec::d_inner, &SsmSpec::d_state, &SsmSpec::n_group, &SsmSpec::dt_rank, &SsmSpec::head_dim,
-                            &SsmSpec::n_lora_decay, &SsmSpec::n_lora_iclr, &SsmSpec::n_lora_value, &SsmSpec::n_lora_gate,
-                            &SsmSpec::time_mix_extra, &SsmSpec::time_decay_extra, &SsmSpec::token_shift_count}) {
+  for (const Width width :
+       {&SsmSpec::d_conv, &SsmSpec::d_inner, &SsmSpec::d_state, &SsmSpec::n_group, &SsmSpec::dt_rank, &SsmSpec::head_dim,
+        &SsmSpec::n_lora_decay, &SsmSpec::n_lora_iclr, &SsmSpec::n_lora_value, &SsmSpec::n_lora_gate, &SsmSpec::time_mix_extra,
+        &SsmSpec::time_decay_extra, &SsmSpec::token_shift_count}) {
     for (const auto value : {(1U << 20U) + 1, 4294967295U}) {
       const auto said = problem("mamba", SsmKind::mamba1, [&](ModelSpec& m) { (*m.ssm).*width = value; });
       CHECK(said == "ssm: " + std::to_string(value) + " is more than 1048576");
@@ -98,6 +100,7 @@ TEST_CASE("heads and groups of a recurrent mixer divide what they share", "[form
     CHECK(problem("rwkv6", kind, [](ModelSpec& m) { m.ssm->d_conv = 0; }) == "");  // RWKV convolves nothing
   }
   for (const auto kind : {SsmKind::mamba1, SsmKind::mamba2, SsmKind::shortconv}) {
-    CHECK(problem("mamba", kind, [](ModelSpec& m) { m.ssm->d_conv = 0; }) == "ssm.d_conv: the width of the convolution is missing");
+    CHECK(problem("mamba", kind, [](ModelSpec& m) { m.ssm->d_conv = 0; }) ==
+          "ssm.d_conv: the width of the convolution is missing");
   }
 }

@@ -11,7 +11,8 @@ namespace {
 /// The placement that a row's command line states, as a user would give it back; nothing when the row has none.
 std::optional<PlacementRequest> pasted(const QuantReport& row, std::size_t n_gpus)
 {
-  PlacementRequest request{.n_gpu_layers = 0, .n_cpu_moe = {}, .tensor_split = {}, .backend = row.placement.backend};  // cpu: --device none
+  PlacementRequest request{
+      .n_gpu_layers = 0, .n_cpu_moe = {}, .tensor_split = {}, .backend = row.placement.backend};  // cpu: --device none
   std::istringstream words(row.command);
   std::vector<double> shares;
   for (std::string word, value; words >> word;) {

@@ -28,7 +28,7 @@ struct RunRequest {
   const Placement& placement;
   const HardwareProfile& hardware;
   std::optional<CheckpointType> checkpoint;  ///< Of a run with vLLM.
-  std::string projector = {};  ///< Path of the projector file; empty = none.
+  std::string projector = {};                ///< Path of the projector file; empty = none.
 };
 /// The run of one row of a report. The parts of the report must outlive it.
 RunRequest run_of(const Report& report, const ModelReport& model, const QuantReport& row);

@@ -48,7 +48,6 @@ struct MemoryEstimate {
 };
 
 /// Memory of one run. Pure; never fails: a plan that exists can be placed anywhere, fitting is the caller's question.
-/// Reusable between calls for the same model: what does not depend on file type is computed once (see MemoryModel).
 MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
                                const Placement& placement);
 

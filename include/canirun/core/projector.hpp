@@ -35,8 +35,8 @@ struct ProjectorBytes {
 };
 
 /// Weights are exact for a file: all tensors in one buffer (tools/mtmd/clip.cpp: clip_model_loader::load_tensors, which ends in
-/// ggml_backend_alloc_ctx_tensors_from_buft). The compute buffer is a bound for the image that llama.cpp reserves when it starts
-/// (docs/memory-model.md, "Projector"); none for `of_catalogue`, whose shapes are not known.
+/// ggml_backend_alloc_ctx_tensors_from_buft). The compute buffer is an estimate, on the high side, for the image that llama.cpp reserves when it
+/// starts (docs/memory-model.md, "Projector"); none for `of_catalogue`, whose shapes are not known.
 ProjectorBytes projector_bytes(const Projector& projector, const ModelSpec& model, Backend backend, bool flash_attn);
 
 /// Bytes of the weights alone.

@@ -24,8 +24,8 @@ namespace canirun {
 enum class TensorPlace : std::uint8_t { input, repeating, output };
 
 struct PlannedTensor {
-  std::string name;         ///< "blk.3.attn_q.weight".
-  std::uint64_t role = 0;   ///< A hash of the name without its layer.
+  std::string name;        ///< "blk.3.attn_q.weight".
+  std::uint64_t role = 0;  ///< A hash of the name without its layer: equal ones are equal names within one plan.
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   TensorType type = TensorType::f32;
   TensorPlace place = TensorPlace::repeating;
@@ -67,6 +67,9 @@ enum class QuantizeRules : std::uint8_t {
 /// The rules in force in `month` ("2025-07"; of a month with a change, the earlier ones).
 QuantizeRules rules_of_month(std::string_view month);
 
+/// Mean over `n_params` weights; 0 for none.
+BitsPerWeight bits_per_weight(Bytes bytes, std::uint64_t n_params);
+
 struct QuantizeOptions {
   bool imatrix = false;  ///< Types chosen with an importance matrix differ for a few file types.
   QuantizeRules rules = QuantizeRules::current;
@@ -82,7 +85,8 @@ TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions op
 
 /// For each of `types` the tensor bytes of a file that was made when the model came out, in `month`; nothing where llama-quantize
 /// would choose the same bytes today, and for a model read from a file. Precondition: !unplannable(model).
-std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month, std::span<const FileType> types);
+std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month,
+                                                   std::span<const FileType> types);
 
 /// The first of its two steps, for callers that want several file types of one model: names and shapes. The types of a catalogue
 /// entry are not chosen yet (TypeChooser, src/core/quantize.hpp).

@@ -31,7 +31,7 @@ struct Workload {
   std::uint32_t n_outputs_max = 0;  ///< Rows of logits per micro-batch; 0 = as many as the batch.
   bool embeddings = false;
   Runtime runtime = Runtime::llama_cpp;
-  std::int64_t depth = -1;  ///< Tokens in the cache for the speed estimate; -1 = half of the context.
+  std::int64_t depth = -1;                          ///< Tokens in the cache for the speed estimate; -1 = half of the context.
   std::shared_ptr<const Projector> projector = {};  ///< --mmproj: runs beside the model; null = none.
 };
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "arch/arch.hpp"
+#include "arch/tensor_name.hpp"
 #include "cache.hpp"
 #include "graph/ops.hpp"
 
@@ -17,9 +18,6 @@
 /// same weight calls: never let shape, cache or flash attention decide whether a weight is asked for.
 
 namespace canirun {
-
-/// Instead of a layer number: tensors outside the blocks.
-inline constexpr std::uint32_t k_global = UINT32_MAX;
 
 enum class Norm { rms, layer };
 enum class Act { silu, gelu, relu, relu_sqr, swiglu, geglu, reglu };  ///< The last three split one tensor in halves.
@@ -270,8 +268,5 @@ Ref Builder::rs(const RecurrentInput& inp, Ref state, std::uint64_t width, Fetch
   rs_end(inp, state, states, width);
   return fetched;
 }
-
-/// Layer, place and kind of a tensor by its name; shape and type are left to the caller.
-PlannedTensor describe_tensor(std::string_view name, std::string_view arch);
 
 }  // namespace canirun

@@ -103,7 +103,9 @@ Ref qwen_time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref prev, std::
   const auto wo = b.weight("time_mix_output", il, {n_embd, n_embd});
 
   if (n_kv != n_head) {
-    const auto spread = [&](Ref t) { return b.repeat(b.reshape(t, head, 1, n_kv, n_tokens), head, n_head / n_kv, n_kv, n_tokens); };
+    const auto spread = [&](Ref t) {
+      return b.repeat(b.reshape(t, head, 1, n_kv, n_tokens), head, n_head / n_kv, n_kv, n_tokens);
+    };
     k = spread(k);
     v = spread(v);
   }

@@ -117,9 +117,10 @@ struct GraphTensor {
   std::uint64_t view_offs = 0;
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   std::array<std::uint64_t, 4> nb{0, 0, 0, 0};  ///< Strides in bytes.
-  std::array<std::int32_t, 10> src{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};  ///< −1 = none, as for an optional one that is absent.
-  std::int32_t weight = -1;  ///< Of a weight: index into TensorPlan::tensors.
-  std::uint8_t n_src = 0;    ///< No source from here on.
+  std::array<std::int32_t, 10> src{-1, -1, -1, -1, -1,
+                                   -1, -1, -1, -1, -1};  ///< −1 = none, as for an optional one that is absent.
+  std::int32_t weight = -1;                              ///< Of a weight: index into TensorPlan::tensors.
+  std::uint8_t n_src = 0;                                ///< No source from here on.
 
   void set_src(std::size_t i, std::int32_t id)
   {

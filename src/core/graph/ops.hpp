@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 
+#include "canirun/core/fnv1a.hpp"
 #include "graph/graph.hpp"
 
 /// \file
@@ -130,8 +131,8 @@ class GraphOps {
   Graph* graph_;
 
   /// Adds to the hash of what was declared.
-  void note(std::uint64_t value) { trace_ = (trace_ ^ value) * 0x100000001b3; }  // FNV-1a
-  std::uint64_t trace_ = 0;
+  void note(std::uint64_t value) { trace_.add(value); }
+  Fnv1a trace_;
 
  private:
   Ref declared(Op op, const Shape& ne);

@@ -41,13 +41,14 @@ std::vector<MediaType> media_types(const Question& question, std::span<const Fil
 }
 
 void choose_rows(const std::vector<MediaType>& types, const Question& question, ModelReport& report,
-                 const std::function<Bytes(const MediaType&)>& bytes_of, const std::function<QuantReport(const MediaType&)>& grade)
+                 const std::function<Bytes(const MediaType&)>& bytes_of,
+                 const std::function<QuantReport(const MediaType&)>& grade)
 {
   std::vector<Bytes> files;
   std::vector<QuantChoice> choices;
   for (const auto& type : types) {
     files.push_back(bytes_of(type));
-    choices.push_back({type.file_type, {8.0 * static_cast<double>(files.back().count) / static_cast<double>(report.n_params)}});
+    choices.push_back({type.file_type, bits_per_weight(files.back(), report.n_params)});
   }
   const auto row_of = [&](std::size_t i) {
     auto row = grade(types[i]);

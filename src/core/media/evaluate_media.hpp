@@ -32,6 +32,7 @@ void evaluate_speech(const ModelSpec& model, const HardwareProfile& hardware, co
 /// Fills `report.quants`, `best` and `grade` from one row a type, or the best row only. `bytes_of`: of the file; `grade`: all of a row
 /// that does not follow from its type and file.
 void choose_rows(const std::vector<MediaType>& types, const Question& question, ModelReport& report,
-                 const std::function<Bytes(const MediaType&)>& bytes_of, const std::function<QuantReport(const MediaType&)>& grade);
+                 const std::function<Bytes(const MediaType&)>& bytes_of,
+                 const std::function<QuantReport(const MediaType&)>& grade);
 
 }  // namespace canirun

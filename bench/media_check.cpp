@@ -1,7 +1,8 @@
 // media_check FILE: buffers and weights of image and video models against what stable-diffusion.cpp printed.
 //
 // Each line is a JSON object: model, part ("denoiser", "decoder": compute buffers; "denoiser weights" …), mib, and of a buffer width,
-// height, frames, flash_attn, direct (--vae-conv-direct), of weights type. Prints the estimate beside it and the error.
+// height, frames, flash_attn, direct (--vae-conv-direct), of weights type. A record with `what` is a peak of diffusers (tests/diffusers_peak.hpp).
+// Prints the estimate beside it and the error.
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "canirun/formats/catalogue.hpp"
+#include "diffusers_peak.hpp"
 #include "media/parts.hpp"
 
 namespace {
@@ -31,6 +33,7 @@ double decoder_mib(const ImageModel& model, const MediaSpec& media, const ImageS
 
 double estimate(const ModelSpec& spec, const json& record)
 {
+  if (record.contains("what")) return static_cast<double>(diffusers_peak(spec, record));
   const ImageShape image{record.value("width", 512u), record.value("height", 512u), record.value("frames", 1u)};
   const auto backend = parse_backend(record.value("backend", "cuda")).value_or(Backend::cuda);
   const ImageModel model(spec, image, backend);
@@ -59,7 +62,7 @@ int main(int argc, char** argv)
     fmt::print(stderr, "media_check: {} cannot be read\n", argv[1]);
     return 2;
   }
-  fmt::print("{:<20} {:<18} {:<12} {:>10} {:>10} {:>8}\n", "model", "part", "at", "printed", "estimate", "error");
+  fmt::print("{:<20} {:<22} {:<18} {:>10} {:>10} {:>8}\n", "model", "part", "at", "printed", "estimate", "error");
   std::vector<double> errors;
   for (std::string line; std::getline(in, line);) {
     const auto record = json::parse(line);
@@ -68,12 +71,17 @@ int main(int argc, char** argv)
     const double printed = record["mib"], mib = estimate(entry->spec, record) / 1048576;
     const auto error = 100 * (mib / printed - 1);
     errors.push_back(std::abs(error));
-    const auto at = record.contains("type") ? record["type"].get<std::string>()
-                                            : fmt::format("{}x{}{}{}", record["width"].get<int>(), record["height"].get<int>(),
-                                                          record.value("flash_attn", false) ? " fa" : "",
-                                                          record.value("direct", false) ? " direct" : "");
-    fmt::print("{:<20} {:<18} {:<12} {:>10.2f} {:>10.2f} {:>7.2f}%\n", entry->spec.id, record["part"].get<std::string>(), at,
-               printed, mib, error);
+    const auto at =
+        record.contains("what")
+            ? fmt::format("{}x{} {}", record["width"].get<int>(), record["height"].get<int>(), record["gpu"].get<std::string>())
+        : record.contains("type")
+            ? record["type"].get<std::string>()
+            : fmt::format("{}x{}{}{}", record["width"].get<int>(), record["height"].get<int>(),
+                          record.value("flash_attn", false) ? " fa" : "", record.value("direct", false) ? " direct" : "");
+    const auto part = record.contains("what") ? fmt::format("{} {} {}", record["type"].get<std::string>(),
+                                                            record["what"].get<std::string>(), record.value("setup", ""))
+                                              : record["part"].get<std::string>();
+    fmt::print("{:<20} {:<22} {:<18} {:>10.2f} {:>10.2f} {:>7.2f}%\n", entry->spec.id, part, at, printed, mib, error);
   }
   std::ranges::sort(errors);
   if (!errors.empty()) {

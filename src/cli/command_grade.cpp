@@ -47,7 +47,7 @@ void add_newer_version(ModelReport& model, const Catalogue& catalogue, const Har
 /// The size of files made when the model came out, where llama-quantize chose other types then: such files are what is published.
 void add_size_at_release(ModelReport& model, const AskedModel& subject, const Question& question)
 {
-  if (model.quants.empty() || model.quants.front().media || question.workload.runtime == Runtime::vllm) return;
+  if (model.quants.empty() || model.quants.front().media || loads_checkpoints(question.workload.runtime)) return;
   std::vector<FileType> types;
   for (const auto& row : model.quants) types.push_back(row.quant);
   const auto sizes = bytes_at_release(*subject.spec, subject.facts.release, types);
@@ -65,7 +65,7 @@ void add_size_at_release(ModelReport& model, const AskedModel& subject, const Qu
 /// that comes closest where none fits.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
 {
-  if (!model.best || question.workload.runtime == Runtime::vllm) return;
+  if (!model.best || loads_checkpoints(question.workload.runtime)) return;
   const auto add = [&](const QuantReport& row) {
     const auto change = smallest_change(*subject.spec, row.quant, hardware, question);
     if (!change) return;
@@ -81,7 +81,7 @@ bool is_this_machine(const Options& o)
 {
   const auto& m = o.machine;
   return o.profiles.empty() && m.gpus.empty() && !m.vram && !m.ram && !m.gpu_bandwidth && !m.ram_bandwidth && !m.cores &&
-         o.question.workload.runtime != Runtime::vllm;
+         !loads_checkpoints(o.question.workload.runtime);
 }
 
 /// True for the question "what should I run?": no model named, no list asked for, ranked by grade.
@@ -157,7 +157,7 @@ std::vector<CheckResult> check_all(const Report& report, const ModelSet& set, co
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     const auto& subject = set.subjects[i];
     // The nearest change is searched among file types and placements of llama.cpp.
-    if (question.workload.runtime == Runtime::vllm) checks.push_back(check(report.models[i], requirements));
+    if (loads_checkpoints(question.workload.runtime)) checks.push_back(check(report.models[i], requirements));
     else
       checks.push_back(check(report.models[i], requirements, question,
                              [&](const Question& q) { return evaluate(*subject.spec, subject.facts, report.hardware, q); }));
@@ -206,7 +206,7 @@ Result<int> run_grade(const Options& o, const Environment& env)
       for (auto& model : report.models) add_newer_version(model, *catalogue, report.hardware, o.question);
       for (std::size_t i = 0; i < report.models.size(); ++i) add_size_at_release(report.models[i], set->subjects[i], o.question);
     }
-    if (o.format == "html" && !o.words.empty() && machines->size() == 1 && question.workload.runtime != Runtime::vllm) {
+    if (o.format == "html" && !o.words.empty() && machines->size() == 1 && !loads_checkpoints(question.workload.runtime)) {
       for (std::size_t i = 0; i < report.models.size(); ++i)
         if (report.models[i].n_ctx > 0)
           report.models[i].contexts = context_columns(*set->subjects[i].spec, report.models[i], report.hardware, question);

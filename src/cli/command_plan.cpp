@@ -153,9 +153,10 @@ Result<int> run_plan(const Options& o, const Environment& env)
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun plan` has the formats table and json, not {}", o.format));
   }
   if (!o.goal && !o.emit.empty()) return fail(ErrorKind::invalid_argument, "plan finds machines, not a run: --emit needs --goal");
-  if (o.question.workload.runtime == Runtime::vllm) {
-    return fail(ErrorKind::invalid_argument,
-                fmt::format("plan knows llama.cpp only; `canirun {} --runtime vllm` grades this machine", o.words.front()));
+  if (const auto runtime = o.question.workload.runtime; loads_checkpoints(runtime)) {
+    return fail(
+        ErrorKind::invalid_argument,
+        fmt::format("plan knows llama.cpp only; `canirun {} --runtime {}` grades this machine", o.words.front(), name(runtime)));
   }
   const auto& stated = o.question.placement;
   if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {

@@ -179,8 +179,9 @@ Result<int> run_verify(const Options& o, const Environment& env)
     return fail(ErrorKind::invalid_argument, "verify needs one model file, as in `canirun verify ./model.gguf`");
   if (o.format != "table" && o.format != "json")
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun verify` has the formats table and json, not {}", o.format));
-  if (o.question.workload.runtime == Runtime::vllm)
-    return fail(ErrorKind::invalid_argument, "verify asks llama.cpp's programs; leave out --runtime vllm");
+  if (const auto runtime = o.question.workload.runtime; loads_checkpoints(runtime))
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("verify asks llama.cpp's programs; leave out --runtime {}", name(runtime)));
   const auto catalogue = load_catalogue(env.data, {});
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);

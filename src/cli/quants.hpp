@@ -8,11 +8,12 @@
 
 namespace canirun {
 
-/// What --quant names: file types of llama.cpp, checkpoint types of vLLM, or names that are both (BF16, MXFP4). Which of them
+/// What --quant names: file types of llama.cpp, checkpoint types of other runtimes, or names that are both (BF16, MXFP4). Which of them
 /// count is decided by --runtime, which may come later on the command line.
 struct AskedQuants {
   std::vector<FileType> file_types;
   std::vector<CheckpointType> checkpoints;
+  bool all = false;
   std::string no_file_type;   ///< The first name that no GGUF file has; "" = there is none.
   std::string no_checkpoint;  ///< The first name that no checkpoint has.
 };

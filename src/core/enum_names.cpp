@@ -39,16 +39,19 @@ constexpr Names<SpeedLimit, 4> k_speed_limits{{{SpeedLimit::memory_bandwidth, "m
                                                {SpeedLimit::transfer, "transfer"}}};
 constexpr Names<SpeedBasis, 3> k_speed_bases{
     {{SpeedBasis::table, "table"}, {SpeedBasis::measured, "measured"}, {SpeedBasis::assumed, "assumed"}}};
-constexpr Names<Runtime, 5> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
+constexpr Names<Runtime, 6> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
                                         {Runtime::llama_server, "llama-server"},
                                         {Runtime::ollama, "ollama"},
                                         {Runtime::lm_studio, "lm-studio"},
-                                        {Runtime::vllm, "vllm"}}};
-constexpr Names<CheckpointType, 5> k_checkpoint_types{{{CheckpointType::awq, "AWQ"},
+                                        {Runtime::vllm, "vllm"},
+                                        {Runtime::diffusers, "diffusers"}}};
+constexpr Names<CheckpointType, 7> k_checkpoint_types{{{CheckpointType::awq, "AWQ"},
                                                        {CheckpointType::gptq, "GPTQ"},
                                                        {CheckpointType::mxfp4, "MXFP4"},
                                                        {CheckpointType::fp8, "FP8"},
-                                                       {CheckpointType::bf16, "BF16"}}};
+                                                       {CheckpointType::bf16, "BF16"},
+                                                       {CheckpointType::f16, "F16"},
+                                                       {CheckpointType::f32, "F32"}}};
 constexpr Names<FlashAttention, 3> k_flash_attention{
     {{FlashAttention::automatic, "auto"}, {FlashAttention::on, "on"}, {FlashAttention::off, "off"}}};
 constexpr Names<BudgetKind, 2> k_budget_kinds{{{BudgetKind::capacity, "capacity"}, {BudgetKind::free, "free"}}};
@@ -95,11 +98,16 @@ std::optional<BudgetKind> parse_budget_kind(std::string_view text) { return pars
 
 std::string_view name(CheckpointType type) { return name_in(k_checkpoint_types, type); }
 std::optional<CheckpointType> parse_checkpoint_type(std::string_view text) { return parse_in(k_checkpoint_types, text); }
-std::span<const CheckpointType> all_checkpoint_types()
+std::span<const CheckpointType> checkpoint_types(Runtime runtime)
 {
-  static constexpr std::array all{CheckpointType::awq, CheckpointType::gptq, CheckpointType::mxfp4, CheckpointType::fp8,
-                                  CheckpointType::bf16};
-  return all;
+  using enum CheckpointType;
+  static constexpr std::array k_vllm{awq, gptq, mxfp4, fp8, bf16};
+  static constexpr std::array k_diffusers{fp8, f16, bf16, f32};
+  switch (runtime) {
+    case Runtime::vllm: return k_vllm;
+    case Runtime::diffusers: return k_diffusers;
+    default: return {};
+  }
 }
 
 }  // namespace canirun

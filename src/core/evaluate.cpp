@@ -269,6 +269,10 @@ void withhold_grade(ModelReport& report, const ModelSpec& model)
 ModelReport Evaluation::State::on(const HardwareProfile& hardware)
 {
   auto report = header(model, facts, workload);
+  if (workload.runtime == Runtime::diffusers && model.kind != ModelKind::image && model.kind != ModelKind::video) {
+    report.notes.push_back("diffusers runs image and video models");
+    return report;
+  }
   if (is_media(model)) {
     evaluate_media(model, hardware, question, report);
     return report;

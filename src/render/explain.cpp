@@ -51,6 +51,13 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
     line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
     return out;
   }
+  if (row.media) {
+    line("weights", d.parts.weights, "of the stage that takes most here, with what stays");
+    line("compute buffer", d.parts.compute, "what that stage computes with (docs/media-models.md, docs/diffusers.md)");
+    line("runtime overhead", d.parts.runtime_overhead, "backend context and process");
+    line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
+    return out;
+  }
   line("weights", d.parts.weights,
        fmt::format("tensors placed here, of {} B in the file ({:.4f} bits x {} parameters / 8)", row.file_bytes.count,
                    row.bits_per_weight.value, model.n_params));

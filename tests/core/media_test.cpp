@@ -138,3 +138,62 @@ TEST_CASE("Whisper: weights, caches and buffers as whisper.cpp prints them")
   CHECK(static_cast<double>(whisper.weights(TensorType::q8_0)) == Approx(874.2e6).epsilon(0.01));
   CHECK(static_cast<double>(whisper.weights(TensorType::q5_0)) == Approx(574.0e6).epsilon(0.01));
 }
+
+TEST_CASE("PyTorch holds a result until it was read for the last time")
+{
+  Graph graph;
+  Net net(graph, {.eager = true});
+  const auto x = net.input(TensorType::f32, 100);
+  const auto a = net.silu(x), b = net.silu(a);
+  const auto c = net.add(b, a);
+  net.expand(net.silu(c));
+  // The input stays. a and b live while c is made: 100 each, four in all; then c and its successor.
+  CHECK(eager_numbers(graph, {}) == 400);
+  // A caller that keeps a until the end has it beside c and the last.
+  const Held held[] = {{a.id, graph.tensors.size()}};
+  CHECK(eager_numbers(graph, held) == 400);
+  const Held both[] = {{a.id, graph.tensors.size()}, {b.id, graph.tensors.size()}};
+  CHECK(eager_numbers(graph, both) == 500);
+}
+
+TEST_CASE("a convolution has its input and output twice, a linear layer has one result")
+{
+  Graph graph;
+  Net net(graph, {.eager = true});
+  net.expand(net.conv(net.input(TensorType::f32, 8, 8, 4), 16));
+  // Input 256 and output 1024, both once more with channels last.
+  CHECK(eager_numbers(graph, net.held()) == 2 * (256 + 1024));
+  Graph point;
+  Net pixels(point, {.eager = true});
+  pixels.expand(pixels.conv(pixels.input(TensorType::f32, 8, 8, 4), 16, 1));
+  CHECK(eager_numbers(point, pixels.held()) == 256 + 1024);
+  Graph layer;
+  Net matrix(layer, {.eager = true});
+  matrix.expand(matrix.linear(matrix.input(TensorType::f32, 32, 10), 64));
+  CHECK(eager_numbers(layer, matrix.held()) == 320 + 640);
+}
+
+TEST_CASE("the decoder of an image in 16 bits takes 2.4 GiB at 1024 pixels, a quarter of it at 512")
+{
+  const auto numbers = [](std::uint32_t side) {
+    Graph graph;
+    Net net(graph, {.eager = true});
+    build_image_decoder(net, {16, 8, 1, {1, 2, 2}}, {side, side, 1});
+    return eager_numbers(graph, net.held());
+  };
+  // Where the last level begins, in tensors of 256 channels and 1024x1024 pixels: the enlarged one, its convolution, both again, and the
+  // block's input (half) and the small one (a quarter) that callers keep: 4.75 of 512 MiB; beside them the latents.
+  CHECK(2 * numbers(1024) == std::uint64_t{475} * 512 * 1048576 / 100 + 2 * 16 * 128 * 128);
+  CHECK(4 * numbers(512) == numbers(1024));
+}
+
+TEST_CASE("casting to FP8 leaves norms and the scales inside them in 16 bits")
+{
+  const std::vector<NetWeight> weights{{WeightKind::matrix, 10, 10, 1},
+                                       {WeightKind::kernel, 9, 10, 1},
+                                       {WeightKind::scales, 10, 60, 1},
+                                       {WeightKind::vector, 10, 1, 2}};
+  CHECK(stored_bytes(weights, CheckpointType::fp8) == 100 + 90 + 1200 + 40);
+  CHECK(stored_bytes(weights, CheckpointType::bf16) == 2 * 810);
+  CHECK(stored_bytes(weights, CheckpointType::f32) == 4 * 810);
+}

@@ -4,6 +4,7 @@
 #include "canirun/core/evaluate.hpp"
 #include "canirun/formats/catalogue.hpp"
 #include "catch.hpp"
+#include "diffusers_peak.hpp"
 #include "media/parts.hpp"
 
 using namespace canirun;
@@ -140,4 +141,49 @@ TEST_CASE("UNets, image decoders and weights are what stable-diffusion.cpp print
     CHECK(static_cast<double>(bytes) / 1048576 == Approx(record["mib"].get<double>()).epsilon(tolerance));
   }
   CHECK(n >= 20);
+}
+
+TEST_CASE("peaks of diffusers are what was measured, on GPUs with tensor cores within 7 percent")
+{
+  std::ifstream in(CANIRUN_TEST_DIR "/data/diffusers-peaks.jsonl");
+  std::size_t n = 0;
+  for (std::string line; std::getline(in, line); ++n) {
+    const auto record = nlohmann::json::parse(line);
+    const auto* entry = builtin().find(record["model"].get<std::string>());
+    REQUIRE(entry);
+    INFO(line);
+    const std::string gpu = record["gpu"];
+    const bool pascal = gpu == "P100" || gpu == "GTX 1070";
+    // Under sequential offloading only a kernel's workspace is left to see, and Pascal's kernels are others.
+    const auto tolerance = !pascal ? 0.07 : record["setup"] == "sequential" ? 0.6 : 0.2;
+    CHECK(static_cast<double>(diffusers_peak(entry->spec, record)) / 1048576 ==
+          Approx(record["mib"].get<double>()).epsilon(tolerance));
+  }
+  CHECK(n == 29);
+}
+
+TEST_CASE("each setting of diffusers takes no more of the GPU than the one before it")
+{
+  for (const auto& entry : builtin().entries()) {
+    if (entry.spec.kind != ModelKind::image && entry.spec.kind != ModelKind::video) continue;
+    INFO(entry.spec.id);
+    nlohmann::json record{{"what", "run"}, {"width", 1024}, {"height", 1024}, {"frames", 33}};
+    for (const auto* type : {"FP8", "BF16", "F16", "F32"}) {
+      record["type"] = type;
+      std::uint64_t last = ~std::uint64_t{0};
+      for (const auto* setup : {"resident", "offload", "sequential"}) {
+        record["setup"] = setup;
+        const auto peak = diffusers_peak(entry.spec, record);
+        CHECK(peak <= last);
+        last = peak;
+      }
+    }
+    record["setup"] = "resident";
+    const auto peak = [&](const char* type) {
+      record["type"] = type;
+      return diffusers_peak(entry.spec, record);
+    };
+    CHECK(peak("BF16") <= peak("F16"));
+    CHECK(peak("F16") <= peak("F32"));
+  }
 }

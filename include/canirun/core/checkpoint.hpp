@@ -5,18 +5,22 @@
 #include <span>
 #include <string_view>
 
+#include "canirun/core/workload.hpp"
+
 /// \file
-/// How the weights of a Hugging Face checkpoint are stored, as vLLM loads them: the quantisations of `--runtime vllm`.
+/// How the weights of a Hugging Face checkpoint are stored, as vLLM and diffusers load them: the quantisations of
+/// these runtimes.
 
 namespace canirun {
 
-enum class CheckpointType : std::uint8_t { awq, gptq, mxfp4, fp8, bf16 };
+enum class CheckpointType : std::uint8_t { awq, gptq, mxfp4, fp8, bf16, f16, f32 };
 
-/// "BF16", "FP8", "AWQ", "GPTQ", "MXFP4".
+/// "BF16", "FP8", "AWQ", "GPTQ", "MXFP4", "F16", "F32".
 std::string_view name(CheckpointType type);
 /// By name, case ignored.
 std::optional<CheckpointType> parse_checkpoint_type(std::string_view name);
-/// All of them, fewest bits first.
-std::span<const CheckpointType> all_checkpoint_types();
+/// What a runtime loads, fewest bits first; nothing where it loads GGUF files.
+std::span<const CheckpointType> checkpoint_types(Runtime runtime);
+inline bool loads_checkpoints(Runtime runtime) { return !checkpoint_types(runtime).empty(); }
 
 }  // namespace canirun

@@ -17,11 +17,11 @@ struct Question {
   Workload workload;
   PlacementRequest placement;
   BudgetKind budget = BudgetKind::capacity;
-  std::optional<Bytes> reserve;  ///< Instead of the default reserve, on every device.
-  std::vector<FileType> quants;  ///< Empty = the default list and the model's native type.
-  std::vector<CheckpointType> checkpoints;  ///< The same for `Runtime::vllm`, whose rows are checkpoints, not GGUF files.
-  bool best_only = false;        ///< Keep only the best row (`--all`).
-  MediaRequest media;            ///< Of image and video models.
+  std::optional<Bytes> reserve;             ///< Instead of the default reserve, on every device.
+  std::vector<FileType> quants;             ///< Empty = the default list and the model's native type.
+  std::vector<CheckpointType> checkpoints;  ///< The same for runtimes whose rows are checkpoints, not GGUF files.
+  bool best_only = false;                   ///< Keep only the best row (`--all`).
+  MediaRequest media;                       ///< Of image and video models.
 };
 
 /// What is known of a model apart from its shapes: goes into the report as it is.

@@ -43,4 +43,7 @@ void build_image_decoder(Net& net, const Latent& latent, const ImageShape& image
 /// Bytes that decoding a video takes, by the widest convolution of the decoder's last level (docs/media-models.md).
 std::uint64_t video_decoder_bytes(std::string_view arch, const Latent& latent, const ImageShape& image);
 
+/// Numbers that are live while PyTorch decodes one: the same convolution with what surrounds it (docs/diffusers.md).
+std::uint64_t video_decoder_numbers(std::string_view arch, const Latent& latent, const ImageShape& image);
+
 }  // namespace canirun

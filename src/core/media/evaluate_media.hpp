@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct MediaType {
   FileType file_type = FileType::F16;
   TensorType type = TensorType::f16;
   std::string label;
+  std::optional<CheckpointType> checkpoint = {};  ///< Of a program that loads checkpoints: instead of `type`.
 };
 /// The types of the listing, fewest bits first: those that were asked for, as far as such programs have them.
 std::vector<MediaType> media_types(const Question& question, std::span<const FileType> defaults);

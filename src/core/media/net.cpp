@@ -77,7 +77,7 @@ Ref Net::linear(Ref x, std::uint64_t n_out, bool bias, WeightKind kind)
 {
   const auto w = weight(kind, {at(x).ne[0], n_out, 1, 1});
   auto y = product(w, x);
-  if (bias) y = in_place(Op::add, y, weight(WeightKind::vector, {n_out, 1, 1, 1}));
+  if (bias) y = finish(Op::add, y, weight(WeightKind::vector, {n_out, 1, 1, 1}));
   return y;
 }
 
@@ -87,7 +87,7 @@ Ref Net::conv(Ref x, std::uint64_t n_out, std::uint64_t kernel, std::uint64_t st
   const auto w = weight(WeightKind::kernel, {kernel, kernel, ne[2], n_out});
   const auto width = (ne[0] + stride - 1) / stride, height = (ne[1] + stride - 1) / stride;
   Ref y;
-  if (options_.direct_conv) {
+  if (options_.direct_conv || options_.eager) {
     y = custom(Op::conv_2d, TensorType::f32, {width, height, n_out, ne[3]}, {w, x});
     flops_ +=
         2.0 * static_cast<double>(kernel * kernel * ne[2]) * static_cast<double>(n_elements(at(y))) * static_cast<double>(times_);
@@ -98,7 +98,7 @@ Ref Net::conv(Ref x, std::uint64_t n_out, std::uint64_t kernel, std::uint64_t st
     y = product(reshape(patches, depth, width * height * ne[3]), reshape(w, depth, n_out));
     y = cont(permute(reshape(y, width, height, ne[3], n_out), 0, 1, 3, 2));
   }
-  return in_place(Op::add, y, reshape(weight(WeightKind::vector, {n_out, 1, 1, 1}), 1, 1, n_out));
+  return finish(Op::add, y, reshape(weight(WeightKind::vector, {n_out, 1, 1, 1}), 1, 1, n_out));
 }
 
 Ref Net::conv_1d(Ref x, std::uint64_t n_out, std::uint64_t kernel, std::uint64_t stride)
@@ -114,7 +114,7 @@ Ref Net::group_norm(Ref x)
   const auto channels = at(x).ne[2];
   const auto w = reshape(weight(WeightKind::vector, {channels, 1, 1, 1}), 1, 1, channels);
   const auto b = reshape(weight(WeightKind::vector, {channels, 1, 1, 1}), 1, 1, channels);
-  return in_place(Op::add, in_place(Op::mul, GraphOps::group_norm(x), w), b);
+  return finish(Op::add, finish(Op::mul, GraphOps::group_norm(x), w), b);
 }
 
 Ref Net::layer_norm(Ref x, bool affine)
@@ -122,8 +122,8 @@ Ref Net::layer_norm(Ref x, bool affine)
   auto y = norm(x);
   if (!affine) return y;
   const auto width = at(x).ne[0];
-  y = in_place(Op::mul, y, weight(WeightKind::vector, {width, 1, 1, 1}));
-  return in_place(Op::add, y, weight(WeightKind::vector, {width, 1, 1, 1}));
+  y = finish(Op::mul, y, weight(WeightKind::vector, {width, 1, 1, 1}));
+  return finish(Op::add, y, weight(WeightKind::vector, {width, 1, 1, 1}));
 }
 
 Ref Net::rms_norm(Ref x)
@@ -148,6 +148,15 @@ Ref Net::chunk(Ref x, std::uint64_t n, std::uint64_t i)
 Ref Net::apply_rope(Ref x, Ref pe)
 {
   const auto head = at(x).ne[0], n_head = at(x).ne[1], n_tokens = at(x).ne[2], n = at(x).ne[3];
+  if (options_.eager) {
+    // models/embeddings.py: apply_rotary_emb: both products and their sum in F32.
+    const Shape narrow{head, n_tokens, n_head * n, 1}, wide{2 * head, n_tokens, n_head * n, 1};
+    const auto make = [&](const Shape& ne, std::initializer_list<Ref> src) { return custom(Op::mul, TensorType::f32, ne, src); };
+    const auto turned = make(narrow, {x});
+    const auto by_cos = make(wide, {make(wide, {x}), pe});
+    const auto by_sin = make(wide, {make(wide, {turned}), pe});
+    return make(narrow, {make(wide, {by_cos, by_sin, x})});
+  }
   x = cont(permute(x, 0, 2, 1, 3));
   x = cont(permute(reshape(x, 2, head / 2, n_tokens, n_head * n), 3, 0, 1, 2));
   const auto part = [&](Ref pairs, std::uint64_t i) {
@@ -167,6 +176,14 @@ Ref Net::apply_rope(Ref x, Ref pe)
 Ref Net::attend(Ref q, Ref k, Ref v, std::uint64_t n_head)
 {
   const auto head = at(q).ne[0], n_q = at(q).ne[1], n_k = at(k).ne[1];
+  const auto flops = 4.0 * static_cast<double>(head * n_head) * static_cast<double>(n_q) * static_cast<double>(n_k) *
+                     static_cast<double>(times_);
+  if (options_.eager) {
+    // scaled_dot_product_attention reads any strides; its result is copied into rows.
+    flops_ += flops;
+    const auto out = custom(Op::flash_attn_ext, TensorType::f32, {head, n_head, n_q, 1}, {q, k, v});
+    return reshape(cont(out), head * n_head, n_q);
+  }
   if (options_.flash_attn) {
     const auto padding = (k_flash_tile - n_k % k_flash_tile) % k_flash_tile;
     const auto mark = graph_->tensors.size();
@@ -179,8 +196,7 @@ Ref Net::attend(Ref q, Ref k, Ref v, std::uint64_t n_head)
     if (padding) mask = cast(custom(Op::repeat, TensorType::f32, {n_k + padding, n_q, 1, 1}, {}), TensorType::f16);
     const auto out = flash_attn_ext(q, keys, values, mask);
     if (supports(options_.backend, graph_->tensors, at(out))) {
-      flops_ += 4.0 * static_cast<double>(head * n_head) * static_cast<double>(n_q) * static_cast<double>(n_k) *
-                static_cast<double>(times_);
+      flops_ += flops;
       return reshape(cont(out), head * n_head, n_q);
     }
     graph_->tensors.resize(mark);  // nothing refers to the attempt
@@ -196,7 +212,7 @@ Ref Net::attention(Ref q, Ref k, Ref v, std::uint64_t n_head)
 {
   const auto n_q = at(q).ne[1], n_k = at(k).ne[1], head = at(q).ne[0] / n_head;
   const auto heads = [&](Ref x, std::uint64_t n) {
-    return reshape(cont(permute(reshape(x, head, n_head, n), 0, 2, 1, 3)), head, n, n_head);
+    return reshape(packed(permute(reshape(x, head, n_head, n), 0, 2, 1, 3)), head, n, n_head);
   };
   const auto q_heads = heads(q, n_q), k_heads = heads(k, n_k);
   return attend(q_heads, k_heads, reshape(v, head, n_head, n_k), n_head);
@@ -230,7 +246,8 @@ TensorType stored_type(const NetWeight& w, TensorType type, TensorType published
 {
   const auto whole_rows = w.row % traits(type).block_weights == 0;
   switch (w.kind) {
-    case WeightKind::matrix: return whole_rows ? type : published;
+    case WeightKind::matrix:
+    case WeightKind::scales: return whole_rows ? type : published;
     case WeightKind::kept: return published;
     case WeightKind::kernel: return TensorType::f16;
     case WeightKind::table: return has_row_lookup(type) && whole_rows ? type : TensorType::f32;
@@ -247,6 +264,17 @@ std::uint64_t stored_bytes(std::span<const NetWeight> weights, TensorType type, 
 {
   std::uint64_t sum = 0;
   for (const auto& w : weights) sum += w.count * w.n_rows * row_size(stored_type(w, type, published), w.row).count;
+  return sum;
+}
+
+std::uint64_t stored_bytes(std::span<const NetWeight> weights, CheckpointType type)
+{
+  std::uint64_t sum = 0;
+  for (const auto& w : weights) {
+    const bool cast = w.kind == WeightKind::matrix || w.kind == WeightKind::kernel;
+    const auto bytes = type == CheckpointType::f32 ? 4 : type == CheckpointType::fp8 && cast ? 1 : 2;
+    sum += w.n_elements() * static_cast<std::uint64_t>(bytes);
+  }
   return sum;
 }
 

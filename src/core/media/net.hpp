@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "canirun/core/checkpoint.hpp"
 #include "canirun/core/placement.hpp"
 #include "graph/ops.hpp"
+#include "media/eager.hpp"
 
 /// \file
 /// A network that makes images or sound, as shapes: its layers declare their weights, record the operations that
@@ -19,6 +21,7 @@ namespace canirun {
 /// How a program that quantises while it loads treats a tensor (docs/media-models.md, "Types of weights").
 enum class WeightKind : std::uint8_t {
   matrix,    ///< Gets the requested type where its rows are whole blocks.
+  scales,    ///< The same, of a layer that makes scales and shifts of the time step inside a normalisation.
   kept,      ///< Keeps the file's type: embedders and final layers.
   wide,      ///< Always F32: embedders that lose too much at 16 bits.
   kernel,    ///< Of a convolution: always F16.
@@ -40,6 +43,7 @@ struct NetWeight {
 struct NetOptions {
   bool flash_attn = false;
   bool direct_conv = false;  ///< Convolutions without im2col.
+  bool eager = false;        ///< As PyTorch's modules: one result a layer, no copies for a kernel's sake (eager.hpp).
   Backend backend = Backend::cuda;
 };
 
@@ -83,6 +87,9 @@ class Net : public GraphOps {
   /// RMS norm over heads or tokens with one vector of the row's width.
   Ref rms_norm(Ref x);
   Ref embedding(Ref ids, std::uint64_t n_rows, std::uint64_t n_embd);
+  /// A caller's variable keeps `x` until now.
+  void hold(Ref x) { held_.push_back({x.id, graph_->tensors.size()}); }
+  std::span<const Held> held() const { return held_; }
   /// A table or vector that operations use without a layer around it.
   void declare(WeightKind kind, std::uint64_t row, std::uint64_t n_rows = 1);
 
@@ -105,18 +112,26 @@ class Net : public GraphOps {
   Ref product(Ref a, Ref b);
   Ref apply_rope(Ref x, Ref pe);
   Ref attend(Ref q, Ref k, Ref v, std::uint64_t n_head);
+  /// The second half of a layer, which PyTorch does in one operation with the first.
+  Ref finish(Op op, Ref y, Ref w) { return options_.eager ? y : in_place(op, y, w); }
+  Ref packed(Ref x) { return options_.eager ? x : cont(x); }
   Ref weight(WeightKind kind, const Shape& ne);
 
   NetOptions options_;
   std::vector<NetWeight> weights_;
   std::uint64_t times_ = 1;
   std::vector<std::pair<std::size_t, std::uint64_t>> spans_;  ///< First tensor, times.
+  std::vector<Held> held_;
   double flops_ = 0;
 };
 
 /// Bytes of weights when the program is asked for `type` and the published file has `published` (F16 or BF16).
 /// Sources: stable-diffusion.cpp src/model_loader.cpp: tensor_should_be_converted; ggml_extend.hpp: Linear, Conv2d, Embedding.
 std::uint64_t stored_bytes(std::span<const NetWeight> weights, TensorType type, TensorType published = TensorType::f16);
+
+/// The same when PyTorch holds them: FP8 is what enable_layerwise_casting leaves, with everything else in 16 bits.
+/// Source: diffusers hooks/layerwise_casting.py: patterns and kinds of layers that are skipped.
+std::uint64_t stored_bytes(std::span<const NetWeight> weights, CheckpointType type);
 
 /// Bytes of the compute buffer that a graph needs on one device.
 std::uint64_t buffer_bytes(const Graph& graph, Backend backend);

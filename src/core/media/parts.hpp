@@ -1,13 +1,17 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "canirun/core/model.hpp"
+#include "canirun/core/checkpoint.hpp"
 #include "canirun/core/media.hpp"
+#include "canirun/core/model.hpp"
 #include "canirun/core/placement.hpp"
 #include "media/denoiser.hpp"
+#include "media/diffusers.hpp"
+#include "media/image_program.hpp"
 
 /// \file
 /// An image or video model as the search for settings sees it: bytes of each part at a type, bytes of each stage's buffer, arithmetic.
@@ -20,15 +24,28 @@ struct PartBytes {
   std::uint64_t denoiser = 0;  ///< Of all experts together.
   std::uint64_t expert = 0;    ///< The largest that a step needs.
   std::uint64_t decoder = 0;
+  std::array<std::uint64_t, 3> streamed{};  ///< Of each stage's weights, what is on the GPU at a time when they stream.
+  std::uint64_t kept = 0;                   ///< Weights beside those that stay on the GPU whatever is offloaded.
+  std::uint64_t loading = 0;                ///< RAM that holds weights while they load, although they end up elsewhere.
+  std::uint64_t number = 0;                 ///< Bytes of an intermediate result's number (Account::eager).
+  std::uint64_t decoded_number = 0;         ///< The same in the decoder.
 
-  std::uint64_t total() const { return encoders + denoiser + decoder; }
+  std::uint64_t total() const { return encoders + denoiser + decoder + kept; }
 };
 
 class ImageModel {
  public:
-  ImageModel(const ModelSpec& model, const ImageShape& image, Backend backend);
+  ImageModel(const ModelSpec& model, const ImageShape& image, Backend backend, Account account = Account::ggml);
 
+  /// As stable-diffusion.cpp stores them, and as PyTorch does (docs/diffusers.md, "Weights").
   PartBytes parts(TensorType type) const;
+  PartBytes parts(CheckpointType type) const;
+  /// Bytes of what each stage computes with, beside weights: text encoder, denoiser, decoder.
+  std::array<std::uint64_t, 3> buffers(const Setup& setup, const PartBytes& parts) const;
+  /// True where the program can run the text encoders on the CPU and the rest on the GPU.
+  bool encodes_apart() const { return account_ == Account::ggml || diffusers_encodes_apart(model_.arch); }
+  /// Evaluations of the denoiser that run as one batch.
+  std::uint32_t batch() const { return batch_; }
   /// Bytes of each stage's compute buffer.
   std::uint64_t encoder_buffer() const;
   std::uint64_t denoiser_buffer(bool flash_attn) const;
@@ -49,11 +66,16 @@ class ImageModel {
   bool is_video() const { return model_.kind == ModelKind::video; }
   void build_denoiser(Net& net) const;
   std::uint64_t encoder_bytes(const Component& part, TensorType type) const;
+  std::uint64_t denoiser_bytes(CheckpointType type) const;
+  std::uint64_t decoder_numbers(bool tiled) const;
 
   const ModelSpec& model_;
   const MediaSpec& media_;
   ImageShape image_;
   Backend backend_;
+  Account account_;
+  std::uint32_t batch_ = 1;
+  std::uint64_t denoiser_numbers_ = 0;
   std::optional<GraphKnown> known_;
   std::vector<NetWeight> denoiser_weights_, decoder_weights_;
   std::uint64_t declared_params_ = 0;

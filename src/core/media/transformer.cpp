@@ -30,27 +30,34 @@ struct Family {
   bool text_ends = false;      ///< The last block with two streams has no output for the text.
   std::uint32_t n_positions = 0;  ///< Side of a learned table of positions.
   bool linear = false;            ///< Linear attention: no scores.
+  bool norm_scales = false;       ///< The scales are made inside a block's norms (diffusers: AdaLayerNorm*).
 };
 
 using Blocks = Family::Blocks;
 
 constexpr auto k_families = std::to_array<Family>({
-    {.arch = "flux", .known = GraphKnown::replayed, .pooled = true, .guided = true},
+    {.arch = "flux", .known = GraphKnown::replayed, .pooled = true, .guided = true, .norm_scales = true},
     {.arch = "chroma", .known = GraphKnown::replayed, .modulation = Modulation::distilled},
     {.arch = "flux2", .known = GraphKnown::replayed, .modulation = Modulation::shared, .bias = false, .gated = true},
-    {.arch = "sd3", .known = GraphKnown::replayed, .rope = false, .pooled = true, .text_ends = true, .n_positions = 192},
+    {.arch = "sd3",
+     .known = GraphKnown::replayed,
+     .rope = false,
+     .pooled = true,
+     .text_ends = true,
+     .n_positions = 192,
+     .norm_scales = true},
     {.arch = "qwen_image", .known = GraphKnown::replayed, .fused_qkv = false},
-    {.arch = "hyvid", .pooled = true},
-    {.arch = "aura", .rope = false, .bias = false, .gated = true, .n_scales = 6},
+    {.arch = "hyvid", .pooled = true, .norm_scales = true},
+    {.arch = "aura", .rope = false, .bias = false, .gated = true, .n_scales = 6, .norm_scales = true},
     {.arch = "hidream", .gated = true, .pooled = true},
     {.arch = "wan", .blocks = Blocks::cross, .known = GraphKnown::replayed},
     {.arch = "ltxv", .blocks = Blocks::cross},
     {.arch = "pixart", .blocks = Blocks::cross, .rope = false},
     {.arch = "sana", .blocks = Blocks::cross, .rope = false, .linear = true},
     {.arch = "lumina2", .blocks = Blocks::sequence, .known = GraphKnown::replayed, .bias = false, .gated = true, .n_time = 256},
-    {.arch = "cogvideox", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12},
-    {.arch = "cogview4", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12},
-    {.arch = "mochi", .blocks = Blocks::sequence, .bias = false, .gated = true},
+    {.arch = "cogvideox", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
+    {.arch = "cogview4", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
+    {.arch = "mochi", .blocks = Blocks::sequence, .bias = false, .gated = true, .norm_scales = true},
 });
 
 const Family* find(std::string_view arch)
@@ -123,9 +130,10 @@ class Transformer {
     }
   }
 
+  WeightKind scales_kind() const { return f_.norm_scales ? WeightKind::scales : WeightKind::matrix; }
   Scales scales(std::uint64_t count)
   {
-    if (f_.modulation == Modulation::own) return {n_.linear(n_.silu(time_), count * width()), count};
+    if (f_.modulation == Modulation::own) return {n_.linear(n_.silu(time_), count * width(), true, scales_kind()), count};
     return {n_.input(TensorType::f32, count * width()), count};
   }
   Ref part(const Scales& s, std::uint64_t i) { return n_.chunk(s.all, s.count, i); }
@@ -301,7 +309,7 @@ class Transformer {
     if (modulates) {
       const auto source = f_.n_time ? n_.input(TensorType::f32, f_.n_time) : n_.silu(time_);
       const std::uint64_t n_scales = f_.n_scales ? f_.n_scales : 4;
-      mod = {n_.linear(source, n_scales * width()), n_scales};
+      mod = {n_.linear(source, n_scales * width(), true, scales_kind()), n_scales};
     }
     const auto scaled = [&](Ref y, std::uint64_t i) { return modulates ? n_.add(y, n_.mul(y, part(mod, i))) : y; };
     const auto gated = [&](Ref y, std::uint64_t i) { return modulates ? n_.mul(y, part(mod, i)) : y; };

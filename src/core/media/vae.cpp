@@ -33,12 +33,24 @@ struct VideoDecoder {
   std::string_view arch;
   std::uint64_t channels;  ///< That come out of the level before.
   std::uint64_t patch;     ///< Pixels that one position of the last level stands for, each way.
+  /// Under diffusers: channels of the last convolution that enlarges, frames that are decoded together (0 = all of them).
+  std::uint64_t n_enlarged, n_together;
 };
 
 // Wan 2.1: dimensions 96·(4, 4, 2, 1); Wan 2.2: 256·(4, 4, 2, 1) at half the resolution (wan_vae.hpp). LTX: the last level has 128
 // channels at a quarter of the resolution (ltx_vae.hpp). The others: AutoencoderKL's widths in three dimensions (diffusers).
-constexpr std::array<VideoDecoder, 6> k_video_decoders{
-    {{"wan", 192, 1}, {"wan2.2", 512, 2}, {"ltxv", 256, 4}, {"hyvid", 256, 1}, {"cogvideox", 256, 1}, {"mochi", 256, 1}}};
+//
+// diffusers (models/autoencoders): autoencoder_kl_wan.py decodes one latent frame at a time; autoencoder_kl_hunyuan_video.py tiles of 16
+// frames and one (use_framewise_decoding); autoencoder_kl_cogvideox.py two latent frames (num_latent_frames_batch_size); LTX, whose
+// upsampling turns depth into space, and Mochi all.
+constexpr std::array<VideoDecoder, 6> k_video_decoders{{{"wan", 192, 1, 192, 4},
+                                                        {"wan2.2", 512, 2, 512, 4},
+                                                        {"ltxv", 256, 4, 128, 0},
+                                                        {"hyvid", 256, 1, 256, 17},
+                                                        {"cogvideox", 256, 1, 256, 8},
+                                                        {"mochi", 256, 1, 256, 0}}};
+// The enlarged frames, padded, convolved, and both once more with channels last.
+constexpr std::uint64_t k_copies = 5;
 
 constexpr std::uint64_t k_taps = 27;           // 3×3×3
 constexpr std::uint64_t k_cached_frames = 2;   // a causal convolution keeps this many of the chunk before
@@ -59,22 +71,48 @@ void build_image_decoder(Net& n, const Latent& latent, const ImageShape& image)
   x = middle_attention(n, x);
   x = residual(n, x, k_widths.back());
   for (std::size_t level = k_widths.size(); level-- > 0;) {
+    const auto entered = x;
     for (std::size_t i = 0; i < k_blocks; ++i) x = residual(n, x, k_widths[level]);
-    if (level == 0) continue;
-    const auto ne = n.at(x).ne;
-    x = n.conv(n.custom(Op::pool_2d, TensorType::f32, {2 * ne[0], 2 * ne[1], ne[2], 1}, {x}), ne[2]);
+    if (level > 0) {
+      const auto small = x;
+      const auto ne = n.at(x).ne;
+      x = n.conv(n.custom(Op::pool_2d, TensorType::f32, {2 * ne[0], 2 * ne[1], ne[2], 1}, {x}), ne[2]);
+      n.hold(small);
+    }
+    n.hold(entered);
   }
   n.expand(n.conv(n.silu_(n.group_norm(x)), 3));
 }
 
-std::uint64_t video_decoder_bytes(std::string_view arch, const Latent& latent, const ImageShape& image)
+namespace {
+
+VideoDecoder video_decoder(std::string_view arch, const Latent& latent)
 {
   if (arch == "wan" && latent.downscale == 16) arch = "wan2.2";
-  VideoDecoder shape{arch, 256, 1};
   for (const auto& d : k_video_decoders) {
-    if (d.arch == arch) shape = d;
+    if (d.arch == arch) return d;
   }
-  const auto positions = std::uint64_t{image.width} * image.height / (shape.patch * shape.patch);
+  return {arch, 256, 1, 256, 0};
+}
+
+std::uint64_t positions_of(const VideoDecoder& shape, const ImageShape& image)
+{
+  return std::uint64_t{image.width} * image.height / (shape.patch * shape.patch);
+}
+
+}  // namespace
+
+std::uint64_t video_decoder_numbers(std::string_view arch, const Latent& latent, const ImageShape& image)
+{
+  const auto shape = video_decoder(arch, latent);
+  const auto frames = shape.n_together > 0 ? std::min<std::uint64_t>(shape.n_together, image.frames) : image.frames;
+  return positions_of(shape, image) * frames * k_copies * shape.n_enlarged;
+}
+
+std::uint64_t video_decoder_bytes(std::string_view arch, const Latent& latent, const ImageShape& image)
+{
+  const auto shape = video_decoder(arch, latent);
+  const auto positions = positions_of(shape, image);
   const auto chunk = std::min(latent.temporal, image.frames);
   const auto unfolded = k_taps * shape.channels * 2 * chunk;                           // im2col in F16
   const auto activations = 3 * shape.channels * 4 * (chunk + k_cached_frames);         // input, padded input, output in F32

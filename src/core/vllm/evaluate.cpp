@@ -202,9 +202,9 @@ std::vector<CheckpointType> types_of(const Run& run)
 {
   const bool native_mxfp4 = run.model.native_type == FileType::MXFP4_MOE;
   const auto& asked = run.question.checkpoints;
-  if (!asked.empty() && asked.size() < all_checkpoint_types().size()) return asked;
+  if (!asked.empty() && asked.size() < checkpoint_types(Runtime::vllm).size()) return asked;
   std::vector<CheckpointType> types;
-  for (const auto type : all_checkpoint_types()) {
+  for (const auto type : checkpoint_types(Runtime::vllm)) {
     if ((type == CheckpointType::mxfp4) == native_mxfp4) types.push_back(type);
   }
   return types;

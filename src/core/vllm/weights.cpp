@@ -32,6 +32,8 @@ double bytes_per_weight(const PlannedTensor& t, CheckpointType type)
 {
   if (!is_quantised(t, type)) return 2;
   switch (type) {
+    case CheckpointType::f32: return 4;
+    case CheckpointType::f16:
     case CheckpointType::bf16: return 2;
     case CheckpointType::fp8: return 1 + 4.0 / static_cast<double>(t.ne[0]);  // one float32 scale an output channel
     case CheckpointType::awq: return 0.5 + (2 + 0.5) / k_group;               // fp16 scale and 4-bit zero a group

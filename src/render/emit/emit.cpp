@@ -30,6 +30,7 @@ constexpr std::array k_targets{
     Target{"lmstudio", Runs::gguf, Runtime::lm_studio, emit_lm_studio},
     Target{"localai", Runs::gguf, Runtime::llama_cpp, emit_localai},
     Target{"vllm", Runs::checkpoints, Runtime::vllm, emit_vllm},
+    Target{"diffusers", Runs::pictures, Runtime::diffusers, emit_diffusers},
     Target{"sd", Runs::pictures, Runtime::llama_cpp, emit_stable_diffusion},
     Target{"whisper", Runs::speech, Runtime::llama_cpp, emit_whisper},
     Target{"kubernetes", Runs::both, Runtime::llama_cpp, emit_kubernetes},

@@ -5,7 +5,7 @@
 #include "text.hpp"
 
 /// \file
-/// Pictures and speech: stable-diffusion.cpp and whisper.cpp. The command is the row's own: its flags are part of what was graded.
+/// Pictures and speech: stable-diffusion.cpp, diffusers and whisper.cpp. The command is the row's own: its flags are part of what was graded.
 
 namespace canirun {
 
@@ -17,6 +17,10 @@ Result<std::string> emit_graded(const EmitRequest& request, std::string_view pro
   if (row.command.empty()) {
     return fail(ErrorKind::invalid_argument, fmt::format("{} does not run {}", program, model.name));
   }
+  if (row.media && row.media->runtime != program) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("the row is one of {}, not of {}; leave out --runtime", row.media->runtime, program));
+  }
   auto out = fmt::format("# {}\n", clean(fmt::format("{} at {}", model.name, quant_text(row))));
   if (!model.hf_repo.empty())
     out += fmt::format("# weights: huggingface.co/{}; the files in the command stand for them\n", clean(model.hf_repo));
@@ -26,6 +30,8 @@ Result<std::string> emit_graded(const EmitRequest& request, std::string_view pro
 }  // namespace
 
 Result<std::string> emit_stable_diffusion(const EmitRequest& request) { return emit_graded(request, "stable-diffusion.cpp"); }
+
+Result<std::string> emit_diffusers(const EmitRequest& request) { return emit_graded(request, "diffusers"); }
 
 Result<std::string> emit_whisper(const EmitRequest& request) { return emit_graded(request, "whisper.cpp"); }
 

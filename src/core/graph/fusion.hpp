@@ -8,8 +8,9 @@
 #include "graph/graph.hpp"
 
 /// \file
-/// What backends do to the part of a graph that they run (graph_optimize): CUDA and Vulkan keep the inputs of operations that they
-/// fuse alive until the fused kernel is done, Vulkan also reorders operations. Both change how large the compute buffer is.
+/// What Vulkan does to the part of a graph that it runs (graph_optimize): it keeps the inputs of operations that it fuses alive until
+/// the fused kernel is done, and reorders operations. Both change how large the compute buffer is. CUDA's fused kernels for experts
+/// (GGML_CUDA_DISABLE_FUSION unset) are left out, as llama.cpp's own measurement leaves them out (docs/memory-model.md).
 
 namespace canirun {
 
@@ -41,7 +42,6 @@ struct SplitView {
 /// ggml_can_fuse_subgraph: nodes [first, first + count) where only those in `outputs` (offsets) are read outside.
 bool is_closed(const SplitView& split, std::size_t first, std::size_t count, std::span<const std::size_t> outputs);
 
-void optimize_for_cuda(const SplitView& split, KeptTensors& kept);
 void optimize_for_vulkan(const SplitView& split, KeptTensors& kept);
 
 }  // namespace canirun

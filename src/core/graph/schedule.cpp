@@ -316,8 +316,6 @@ void Scheduler::lay_out()
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
     const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
-    if (request_->cuda_fusion && (request_->backend == Backend::cuda || request_->backend == Backend::rocm))
-      optimize_for_cuda(view, kept_);
     if (request_->backend == Backend::vulkan) optimize_for_vulkan(view, kept_);
   }
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {

@@ -27,9 +27,6 @@ struct ScheduleRequest {
   /// Nodes that llama.cpp puts on a device itself (NodeTag). They decide about flash attention; the measurement of compute buffers
   /// without allocation forgets them (ggml_backend_sched_reserve_size resets the scheduler first), and is never smaller for it.
   bool tags = false;
-  /// CUDA keeps the inputs of fused expert kernels alive (GGML_CUDA_DISABLE_FUSION unset): up to a few hundred MiB more on MoE
-  /// models with large micro-batches. Off, as in the recorded allocations.
-  bool cuda_fusion = false;
   bool pipeline = false;  ///< Four copies of everything that crosses devices (several GPUs, full offload).
 };
 

@@ -62,10 +62,7 @@ TEST_CASE("the graph of a llama ends in the logits of the micro-batch", "[graph]
 
 TEST_CASE("each weight of the plan is in the graph", "[graph]")
 {
-  for (const auto& model :
-       {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(), gemma_3_12b(),
-        embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(), kimi_linear_48b(), minimax_m3(),
-        rwkv6_7b(), t5_v1_1_xxl_encoder(), plamo_2_8b()}) {
+  for (const auto& model : each_kind_of_graph()) {
     const auto b = build(model);
     std::vector<bool> used(b.plan.tensors.size());
     for (const auto id : b.graph.leafs) {
@@ -81,10 +78,7 @@ TEST_CASE("each weight of the plan is in the graph", "[graph]")
 
 TEST_CASE("matrices meet vectors of their width, and views stay within their tensor", "[graph][property]")
 {
-  for (const auto& model :
-       {llama_2_7b(), mixtral_8x7b(), qwen2_5_0_5b(), qwen3_8b(), qwen3_30b_a3b(), gemma_2b(), gemma_2_9b(), gemma_3_12b(),
-        embeddinggemma_300m(), phi_3_5_mini(), mamba_130m(), mamba2_2_7b(), granite_4_h_micro(), kimi_linear_48b(), minimax_m3(),
-        rwkv6_7b(), t5_v1_1_xxl_encoder(), plamo_2_8b()}) {
+  for (const auto& model : each_kind_of_graph()) {
     for (const bool flash_attn : {true, false}) {
       for (const auto cache : {TensorType::f16, TensorType::q8_0}) {
         for (const auto n_seq_max : {1u, 3u}) {

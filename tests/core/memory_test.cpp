@@ -58,6 +58,19 @@ TEST_CASE("llama-2-70b keeps 1.25 GiB of keys and values for 4096 tokens", "[mem
   CHECK(e.host.kv_cache == Bytes{0});
 }
 
+TEST_CASE("linear attention keeps one matrix a head, and only the other layers keep keys", "[memory][cache]")
+{
+  const auto model = minimax_text_01();
+  const auto e = estimate(model, FileType::Q4_K_M, {.n_ctx = 4096}, on_gpus(model, 8));
+  Bytes kv, state;
+  for (const auto& gpu : e.gpus) {
+    kv += gpu.kv_cache;
+    state += gpu.recurrent_state;
+  }
+  CHECK(kv == Bytes{10ull * 4096 * 2 * 8 * 128 * 2});        // 10 of 80 layers, 8 key heads of 128, f16
+  CHECK(state == Bytes{70ull * 64 * 128 * 128 * 4});         // 70 layers, 64 heads of 128 × 128, f32
+}
+
 TEST_CASE("four GPUs keep four copies of what crosses between them", "[memory][pipeline]")
 {
   const auto model = llama_3_1_8b();

@@ -53,7 +53,9 @@ TEST_CASE("a plan has as many parameters as the published model", "[plan]")
                       {minimax_m3(), 426'174'572'928},
                       {rwkv6_7b(), 7'635'746'816},
                       {t5_v1_1_xxl_encoder(), 4'762'310'656},
-                      {flan_t5_large(), 783'150'080}};
+                      {flan_t5_large(), 783'150'080},
+                      {minimax_text_01(), 456'089'655'296},
+                      {jina_v2_base(), 137'368'320 - 768 * 768 - 768}};  // less the pooler, which files leave out
   for (const auto& row : rows) {
     CAPTURE(row.model.arch, row.model.n_embd);
     CHECK(tensor_plan(row.model, FileType::F16).n_params() == row.n_params);
@@ -65,6 +67,20 @@ TEST_CASE("llama-2-70b at Q4_K_M takes the bytes that llama-quantize reports", "
   // llama.cpp v0.5.0 on a file of these shapes: 41422143488 bytes of tensors; 7B at Q2_K: 2532122624.
   CHECK(tensor_plan(llama_2_70b(), FileType::Q4_K_M).total_bytes() == Bytes{41'422'143'488});
   CHECK(tensor_plan(llama_2_7b(), FileType::Q2_K).total_bytes() == Bytes{2'532'122'624});
+}
+
+TEST_CASE("SmallThinker's files have the sizes that their publisher lists", "[plan]")
+{
+  struct Row {
+    FileType type;
+    double gib;
+  };
+  // PowerInfer/SmallThinker-4BA0.6B-Instruct-GGUF, in GiB with one decimal; a tied embedding would make F16 7.5.
+  for (const auto& [type, gib] : {Row{FileType::F16, 8.0}, Row{FileType::Q8_0, 4.2}, Row{FileType::Q6_K, 3.3},
+                                  Row{FileType::Q4_0, 2.3}, Row{FileType::IQ4_NL, 2.3}}) {
+    CAPTURE(name(type));
+    CHECK(to_gib(tensor_plan(smallthinker_4b(), type).total_bytes()).value == Approx(gib).margin(0.05));
+  }
 }
 
 TEST_CASE("tensors know where llama.cpp keeps them", "[plan]")

@@ -12,7 +12,7 @@ Ref dense_feed_forward(Builder& b, Ref cur, const FeedForwardOptions& o, std::ui
     f.gate_b = b.bias_if(m.ffn_bias, "ffn_gate", il, n_ff);
   }
   f.up = b.weight("ffn_up", il, {n_embd, n_up});
-  f.up_b = b.bias_if(m.ffn_bias, "ffn_up", il, n_up);
+  f.up_b = b.bias_if(m.ffn_bias && !o.fused_gate, "ffn_up", il, n_up);  // Jina's BERT has one after the product only
   const auto down = b.weight("ffn_down", il, {n_ff, n_embd});
   const auto down_b = b.bias_if(m.ffn_bias, "ffn_down", il, n_embd);
   if (!o.sub_norm) {

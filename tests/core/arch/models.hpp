@@ -222,6 +222,73 @@ inline ModelSpec rwkv6_7b()
   return m;
 }
 
+/// A router that reads the layer's input, before its norm.
+inline ModelSpec smallthinker_4b()
+{
+  auto m = decoder("smallthinker", 32, 1536, 12, 2, 128, 768, 151936);
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 32;
+  m.moe->n_expert_used = 4;
+  m.moe->n_ff_expert = 768;
+  return m;
+}
+
+/// Every eighth layer is attention, the others linear attention with a fixed decay.
+inline ModelSpec minimax_text_01()
+{
+  auto m = decoder("minimax-01", 80, 6144, 64, 8, 128, 9216, 200064);
+  m.n_rot = 64;
+  m.moe = MoeSpec{};
+  m.moe->n_expert = 32;
+  m.moe->n_expert_used = 2;
+  m.moe->n_ff_expert = 9216;
+  for (std::uint32_t il = 0; il < 80; ++il) {
+    if (il % 8 != 7) m.recurrent_layers.push_back(il);
+  }
+  m.ssm = SsmSpec{};
+  m.ssm->kind = SsmKind::lightning;
+  m.ssm->head_dim = 128;
+  return m;
+}
+
+/// Full queries, low-rank keys and values, a feed-forward part without a gate.
+inline ModelSpec plm_1_8b()
+{
+  auto m = decoder("plm", 32, 2048, 16, 16, 192, 8192, 151936);
+  m.head_dim_v = 128;
+  m.n_rot = 64;
+  m.tied_embeddings = true;
+  m.ffn_gated = false;
+  m.mla = MlaSpec{};
+  m.mla->kv_lora_rank = 512;
+  m.mla->qk_rope_head_dim = 64;
+  m.mla->qk_nope_head_dim = m.mla->v_head_dim = 128;
+  return m;
+}
+
+inline ModelSpec encoder(std::string arch, std::uint32_t n_layer, std::uint32_t n_embd, std::uint32_t n_head, std::uint32_t n_ff,
+                         std::uint32_t n_vocab)
+{
+  auto m = decoder(std::move(arch), n_layer, n_embd, n_head, n_head, n_embd / n_head, n_ff, n_vocab);
+  m.kind = ModelKind::embedding;
+  m.causal = false;
+  m.tied_embeddings = true;
+  m.pooling = Pooling::mean;
+  return m;
+}
+
+/// ALiBi instead of positions, a gate beside the feed-forward part in one matrix.
+inline ModelSpec jina_v2_base()
+{
+  auto m = encoder("jina-bert-v2", 12, 768, 12, 3072, 30528);
+  m.n_token_types = 2;
+  m.attn.bias_qkv = m.attn.bias_o = m.ffn_bias = m.norm_bias = true;
+  return m;
+}
+
+inline ModelSpec neobert() { return encoder("neo-bert", 28, 768, 12, 2048, 30522); }
+inline ModelSpec eurobert_210m() { return encoder("eurobert", 12, 768, 12, 3072, 128256); }
+
 /// The text encoder of many image models.
 inline ModelSpec t5_v1_1_xxl_encoder()
 {
@@ -256,6 +323,15 @@ inline ModelSpec plamo_2_8b()
   m.ssm->d_inner = 8192;
   m.ssm->d_state = m.ssm->dt_rank = 64;
   return m;
+}
+
+/// One model of each way to build a graph.
+inline std::vector<ModelSpec> each_kind_of_graph()
+{
+  return {llama_2_7b(),        mixtral_8x7b(),    qwen2_5_0_5b(), qwen3_8b(),        qwen3_30b_a3b(),        gemma_2b(),
+          gemma_2_9b(),        gemma_3_12b(),     phi_3_5_mini(), mamba_130m(),      embeddinggemma_300m(),  mamba2_2_7b(),
+          granite_4_h_micro(), kimi_linear_48b(), minimax_m3(),   rwkv6_7b(),        t5_v1_1_xxl_encoder(),  plamo_2_8b(),
+          smallthinker_4b(),   minimax_text_01(), plm_1_8b(),     jina_v2_base(),    neobert(),              eurobert_210m()};
 }
 
 }  // namespace canirun

@@ -53,8 +53,8 @@ GpuName parse_gpu_name(std::string_view text)
     }
     word.clear();
   };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] - 'A' + 'a') : text[i];
+  for (const char letter : text) {
+    const char c = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
     if (letter_or_digit(c) || (c == '.' && !word.empty() && word.back() >= '0' && word.back() <= '9')) {
       word.push_back(c);
     } else if (c == '-' && word == "max") {

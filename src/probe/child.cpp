@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -14,13 +13,12 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "canirun/probe/probe.hpp"
-
-extern char** environ;
 
 namespace canirun {
 
@@ -34,12 +32,13 @@ std::string own_program()
 {
   if (::access("/proc/self/exe", X_OK) == 0) return "/proc/self/exe";
   const auto path = ::getauxval(AT_EXECFN);
-  return path != 0 ? reinterpret_cast<const char*>(path) : "canirun";
+  return path != 0 ? reinterpret_cast<const char*>(path) : "canirun";  // NOLINT(performance-no-int-to-ptr): that is how the kernel gives it
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings)
 {
   std::vector<char*> out;
+  out.reserve(strings.size() + 1);
   for (auto& s : strings) out.push_back(s.data());
   out.push_back(nullptr);
   return out;

@@ -50,7 +50,7 @@ Banks memory_banks(const Sysroot& sys, const std::string& node, std::uint64_t gf
 {
   Banks banks;
   for (const auto& bank : sys.list(node + "/mem_banks")) {
-    const auto values = properties(sys, node + "/mem_banks/" + bank + "/properties");
+    const auto values = properties(sys, fmt::format("{}/mem_banks/{}/properties", node, bank));
     const auto heap = get(values, "heap_type");  // 1 and 2 are the GPU's own memory, visible to the CPU or not
     if (heap != 1 && heap != 2) continue;
     banks.size += Bytes{get(values, "size_in_bytes")};

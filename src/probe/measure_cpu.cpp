@@ -1,4 +1,3 @@
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -6,6 +5,7 @@
 #include <atomic>
 #include <barrier>
 #include <cstdlib>
+#include <ctime>
 #include <latch>
 #include <memory>
 #include <system_error>

@@ -78,7 +78,7 @@ std::string pad_right(std::string text, std::size_t width)
   return text;
 }
 
-std::string pad_left(std::string text, std::size_t width)
+std::string pad_left(const std::string& text, std::size_t width)
 {
   const auto now = display_width(text);
   return now < width ? std::string(width - now, ' ') + text : text;

@@ -26,7 +26,7 @@ std::string clean(std::string_view text, bool ascii = false);
 /// Columns on a terminal: wide East Asian characters and emoji count two, combining marks none.
 std::size_t display_width(std::string_view text);
 std::string pad_right(std::string text, std::size_t width);
-std::string pad_left(std::string text, std::size_t width);
+std::string pad_left(const std::string& text, std::size_t width);
 /// At most `width` columns; what is cut ends in `ellipsis`.
 std::string cut(std::string_view text, std::size_t width, std::string_view ellipsis);
 /// Lines of at most `width` columns, broken at spaces; a longer word stands alone.

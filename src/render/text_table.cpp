@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t k_gap = 2;
 constexpr std::size_t k_enough = 24;  // of a column that stretches: a place to run, a name but for its end
 
-std::string painted(const Cell& cell, std::string padded, const Style& style)
+std::string painted(const Cell& cell, const std::string& padded, const Style& style)
 {
   if (cell.letter) return style.grade(padded, *cell.letter);
   return cell.bold ? style.bold(padded) : padded;

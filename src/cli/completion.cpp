@@ -52,7 +52,7 @@ std::string choices_of(const std::string& names)
   if (is("--gpu-layers")) return "auto all";
   if (is("--budget")) return "capacity free";
   if (is("--backend")) return "cpu cuda vulkan rocm metal";
-  if (is("--runtime")) return "llama.cpp llama-server ollama lm-studio vllm diffusers";
+  if (is("--runtime")) return "llama.cpp llama-server ollama lm-studio vllm transformers diffusers";
   if (is("--emit")) return fmt::format("{}", fmt::join(emit_target_names(), " "));
   return "";
 }

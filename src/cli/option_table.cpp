@@ -129,8 +129,8 @@ void add_how(CLI::App& app, Options& o)
       "Shares of the GPUs (-ts), such as 3,1", "LIST");
   value_option<Runtime>(
       app, k_how, "--runtime",
-      one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio, vllm, diffusers"),
-      [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama, lm-studio, vllm or diffusers", "NAME");
+      one_of<Runtime>(parse_runtime, "a runtime", "llama.cpp, llama-server, ollama, lm-studio, vllm, transformers, diffusers"),
+      [&w](auto r) { w.runtime = r; }, "llama.cpp, llama-server, ollama, lm-studio, vllm, transformers or diffusers", "NAME");
   auto& media = o.question.media;
   value_option<std::array<std::uint32_t, 2>>(
       app, k_how, "--resolution", parse_resolution, [&media](auto r) { media.resolution = r; },

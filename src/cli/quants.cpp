@@ -21,7 +21,7 @@ std::string unknown(std::string_view item)
 {
   std::vector<std::string> known;
   for (const auto t : all_file_types()) known.emplace_back(name(t));
-  for (const auto runtime : {Runtime::vllm, Runtime::diffusers}) {
+  for (const auto runtime : {Runtime::vllm, Runtime::transformers, Runtime::diffusers}) {
     for (const auto t : checkpoint_types(runtime)) known.emplace_back(name(t));
   }
   const auto near = nearest(item, known);
@@ -91,7 +91,7 @@ Result<void> take_quants(const AskedQuants& asked, Question& question)
   if (!asked.no_file_type.empty()) {
     return fail(
         ErrorKind::invalid_argument,
-        fmt::format("{} is a checkpoint, not a GGUF file; add --runtime vllm or --runtime diffusers", asked.no_file_type));
+        fmt::format("{} is a checkpoint, not a GGUF file; add --runtime vllm, transformers or diffusers", asked.no_file_type));
   }
   question.quants = asked.file_types;
   return {};

@@ -85,7 +85,8 @@ RunRequest run_of(const Report& report, const ModelReport& model, const QuantRep
           .placement = row.placement,
           .hardware = report.hardware,
           .checkpoint = row.checkpoint,
-          .projector = sees ? report.workload.projector->file : ""};
+          .projector = sees ? report.workload.projector->file : "",
+          .weights = {}};
 }
 
 std::string tensor_split_text(const Placement& p)

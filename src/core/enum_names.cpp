@@ -39,17 +39,20 @@ constexpr Names<SpeedLimit, 4> k_speed_limits{{{SpeedLimit::memory_bandwidth, "m
                                                {SpeedLimit::transfer, "transfer"}}};
 constexpr Names<SpeedBasis, 3> k_speed_bases{
     {{SpeedBasis::table, "table"}, {SpeedBasis::measured, "measured"}, {SpeedBasis::assumed, "assumed"}}};
-constexpr Names<Runtime, 6> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
+constexpr Names<Runtime, 7> k_runtimes{{{Runtime::llama_cpp, "llama.cpp"},
                                         {Runtime::llama_server, "llama-server"},
                                         {Runtime::ollama, "ollama"},
                                         {Runtime::lm_studio, "lm-studio"},
                                         {Runtime::vllm, "vllm"},
+                                        {Runtime::transformers, "transformers"},
                                         {Runtime::diffusers, "diffusers"}}};
-constexpr Names<CheckpointType, 7> k_checkpoint_types{{{CheckpointType::awq, "AWQ"},
+constexpr Names<CheckpointType, 9> k_checkpoint_types{{{CheckpointType::awq, "AWQ"},
                                                        {CheckpointType::gptq, "GPTQ"},
                                                        {CheckpointType::mxfp4, "MXFP4"},
                                                        {CheckpointType::fp8, "FP8"},
                                                        {CheckpointType::bf16, "BF16"},
+                                                       {CheckpointType::nf4, "NF4"},
+                                                       {CheckpointType::int8, "INT8"},
                                                        {CheckpointType::f16, "F16"},
                                                        {CheckpointType::f32, "F32"}}};
 constexpr Names<FlashAttention, 3> k_flash_attention{
@@ -102,9 +105,11 @@ std::span<const CheckpointType> checkpoint_types(Runtime runtime)
 {
   using enum CheckpointType;
   static constexpr std::array k_vllm{awq, gptq, mxfp4, fp8, bf16};
+  static constexpr std::array k_transformers{awq, gptq, mxfp4, nf4, int8, f16, bf16, f32};
   static constexpr std::array k_diffusers{fp8, f16, bf16, f32};
   switch (runtime) {
     case Runtime::vllm: return k_vllm;
+    case Runtime::transformers: return k_transformers;
     case Runtime::diffusers: return k_diffusers;
     default: return {};
   }

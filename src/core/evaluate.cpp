@@ -11,6 +11,7 @@
 #include "placement_search.hpp"
 #include "quantize.hpp"
 #include "row.hpp"
+#include "transformers/transformers.hpp"
 #include "vllm/vllm.hpp"
 
 namespace canirun {
@@ -283,6 +284,10 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   }
   if (workload.runtime == Runtime::vllm) {
     evaluate_vllm(report, model, facts, hardware, question);
+    return report;
+  }
+  if (workload.runtime == Runtime::transformers) {
+    evaluate_transformers(report, model, facts, hardware, question);
     return report;
   }
   const auto machine = examine(hardware, question);

@@ -9,7 +9,8 @@ RuntimeRules rules_of(Runtime runtime)
     case Runtime::llama_server: return {.outputs_per_slot = true};
     case Runtime::ollama:
     case Runtime::lm_studio: return {.swa_full = true, .output_layer_last = true};
-    case Runtime::vllm:  // other memory models altogether (vllm.hpp, media/diffusers.hpp)
+    case Runtime::vllm:  // other memory models altogether (vllm/, transformers/, media/diffusers.hpp)
+    case Runtime::transformers:
     case Runtime::diffusers: return {};
   }
   return {};

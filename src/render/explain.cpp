@@ -39,6 +39,14 @@ std::string device_parts(const DeviceReport& d, const QuantReport& row, const Mo
     if (bytes.count > 0) out += part_line(label, bytes, how, std::max(options.width, 40U));
   };
   const auto& w = report.workload;
+  if (row.checkpoint && w.runtime == Runtime::transformers) {
+    line("weights", d.parts.weights, fmt::format("whole modules of the {} checkpoint", quant_text(row)));
+    line("cache", d.parts.kv_cache, fmt::format("keys and values of {} tokens in the model's type", model.n_ctx));
+    line("activations", d.parts.compute, "a prompt of all tokens through the widest layer (docs/transformers.md)");
+    line("runtime overhead", d.parts.runtime_overhead, d.device == "host" ? "process" : "CUDA context");
+    line("total", d.parts.total(), fmt::format("of a budget of {}: {} left", size_text(d.budget), size_text(d.headroom_bytes())));
+    return out;
+  }
   if (row.checkpoint) {
     line("weights", d.parts.weights, fmt::format("a rank's part of the {} checkpoint", quant_text(row)));
     line("KV cache", d.parts.kv_cache,

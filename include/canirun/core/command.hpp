@@ -27,8 +27,9 @@ struct RunRequest {
   const Workload& workload;
   const Placement& placement;
   const HardwareProfile& hardware;
-  std::optional<CheckpointType> checkpoint;  ///< Of a run with vLLM.
+  std::optional<CheckpointType> checkpoint;  ///< Of a run with vLLM or transformers.
   std::string projector = {};                ///< Path of the projector file; empty = none.
+  std::vector<Bytes> weights = {};           ///< On each GPU of the placement: what transformers is told to put there.
 };
 /// The run of one row of a report. The parts of the report must outlive it.
 RunRequest run_of(const Report& report, const ModelReport& model, const QuantReport& row);
@@ -43,6 +44,11 @@ std::vector<std::string> llama_arguments(const RunRequest& request, LlamaProgram
 
 /// Arguments of `vllm serve`: the checkpoint first, then what the row was graded with.
 std::vector<std::string> vllm_arguments(const RunRequest& request);
+
+/// One shell line with the Python that generates text with transformers.
+std::string transformers_command(const RunRequest& request);
+/// A Python string literal.
+std::string python_string(std::string_view text);
 
 /// Layers of each GPU of a placement, which llama.cpp accepts as shares and which meet its rounding exactly: "17,16".
 std::string tensor_split_text(const Placement& placement);

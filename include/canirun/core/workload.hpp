@@ -14,7 +14,7 @@ struct ModelSpec;
 struct Projector;
 
 enum class FlashAttention { automatic, on, off };
-enum class Runtime { llama_cpp, llama_server, ollama, lm_studio, vllm, diffusers };
+enum class Runtime { llama_cpp, llama_server, ollama, lm_studio, vllm, transformers, diffusers };
 
 /// What a user asks for when they start a model, before it meets a model: llama.cpp's flags and their defaults.
 struct Workload {

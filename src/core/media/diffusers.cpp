@@ -8,12 +8,11 @@
 
 #include "canirun/core/command.hpp"
 #include "canirun/core/media.hpp"
+#include "torch.hpp"
 
 namespace canirun {
 
 namespace {
-
-using namespace literals;
 
 /// Pipelines by architecture (diffusers: docs/source/en/api/pipelines, pipelines/*/pipeline_*.py; November 2026).
 struct Pipeline {
@@ -83,22 +82,6 @@ std::string_view torch_type(CheckpointType type)
   return type == CheckpointType::f32 ? "float32" : type == CheckpointType::f16 ? "float16" : "bfloat16";
 }
 
-std::string_view torch_device(Backend backend)
-{
-  return backend == Backend::cpu ? "cpu" : backend == Backend::metal ? "mps" : "cuda";
-}
-
-/// A name that is safe between double quotes in Python.
-std::string quoted(std::string_view name)
-{
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= ' ') out += c;
-  }
-  return out + "\"";
-}
-
 /// ", text_encoder=None, tokenizer=None, text_encoder_2=None …": parts that a pipeline is loaded without.
 std::string without_encoders(const ModelSpec& model)
 {
@@ -130,15 +113,12 @@ bool starts_from_image(const ModelSpec& model)
 
 const ImageProgram& diffusers()
 {
-  // Process: Python, PyTorch and its CUDA libraries with a small pipeline on the GPU take 3.0 to 3.2 GB of RAM
-  // (github.com/gperdrizet/unit-6-assignments, docs/data: Stable Diffusion 1.4 on a GTX 1070 and a P100). Uploads are from pageable
-  // memory: the same runs move 2.2 to 3.1 GB a second in sequential_offload.
   static const ImageProgram program{.name = "diffusers",
                                     .account = Account::eager,
                                     .setups = k_setups,
                                     .settings = settings_of,
-                                    .process = 3_GiB,
-                                    .upload = 2.5e9};
+                                    .process = k_torch_process,
+                                    .upload = k_torch_upload};
   return program;
 }
 
@@ -167,7 +147,8 @@ std::string diffusers_command(const ModelSpec& model, std::string_view repositor
 {
   const auto* pipeline = find(model.arch);
   if (!pipeline) return "";
-  const auto name = quoted(!pipeline->own_format || repository.empty() ? model.id + "-diffusers" : std::string(repository));
+  const auto name =
+      python_string(!pipeline->own_format || repository.empty() ? model.id + "-diffusers" : std::string(repository));
   const bool cast = type == CheckpointType::fp8;
   const auto dense = torch_type(cast ? pipeline->type : type);
   const auto device = setup.gpu ? torch_device(backend) : "cpu";

@@ -7,6 +7,7 @@
 #include "media/evaluate_media.hpp"
 #include "media/image_search.hpp"
 #include "media/sd_command.hpp"
+#include "torch.hpp"
 
 /// \file
 /// Image and video models under stable-diffusion.cpp or diffusers: one row a type of weights (docs/media-models.md, docs/diffusers.md).
@@ -61,22 +62,6 @@ std::vector<MediaType> checkpoint_rows(const ModelSpec& model, const Question& q
   return rows;
 }
 
-/// The GPUs that PyTorch computes on, under the backend it would use.
-Machine with_torch(Machine machine)
-{
-  const auto backend_of = [&](std::size_t i) {
-    const auto& vendor = machine.hardware->gpus[i].vendor;
-    return vendor == "NVIDIA"  ? Backend::cuda
-           : vendor == "AMD"   ? Backend::rocm
-           : vendor == "Apple" ? Backend::metal
-                               : Backend::cpu;
-  };
-  std::erase_if(machine.gpus, [&](std::size_t i) { return backend_of(i) == Backend::cpu; });
-  machine.backend = machine.gpus.empty() ? Backend::cpu : backend_of(machine.gpus.front());
-  std::erase_if(machine.gpus, [&](std::size_t i) { return backend_of(i) != machine.backend; });
-  return machine;
-}
-
 std::vector<std::string> notes_of(const ImageTrial& trial, const ImageProgram& program, const ImageModel& model,
                                   const HardwareProfile& hardware, const Question& question)
 {
@@ -107,7 +92,7 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
 {
   const bool torch = question.workload.runtime == Runtime::diffusers;
   const auto& program = torch ? diffusers() : stable_diffusion_cpp();
-  const auto machine = torch ? with_torch(examine(hardware, question)) : examine(hardware, question);
+  const auto machine = torch ? torch_machine(examine(hardware, question)) : examine(hardware, question);
   const auto run = run_of(model, question.media, program);
   const auto& media = *model.media;
   const auto passes = media.sampling ? media.sampling->passes : 2;

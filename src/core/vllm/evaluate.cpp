@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "best_quant.hpp"
 #include "canirun/core/command.hpp"
+#include "checkpoint_rows.hpp"
+#include "checkpoint_weights.hpp"
 #include "machine.hpp"
 #include "vllm/vllm.hpp"
 
@@ -106,7 +107,7 @@ SpeedEstimate speed_of(const Run& run, CheckpointType type, const VllmTrial& t)
   auto one = t.placement;
   one.gpus = {t.placement.gpus.front()};
   one.split = {1};
-  auto speed = estimate_speed(run.model, vllm_speed_plan(run.plan, type), run.workload, one, all);
+  auto speed = estimate_speed(run.model, checkpoint_speed_plan(run.plan, type), run.workload, one, all);
   speed.basis = SpeedBasis::assumed;
   const auto wait = t.shape.n_ranks > 1 ? 2 * k_all_reduce * run.model.n_layer : 0;
   if (speed.generation_tps) {
@@ -172,54 +173,17 @@ std::uint32_t longest(const Run& run, CheckpointType type, const VllmTrial& t)
   return k_ctx_step * low * t.shape.n_seq;
 }
 
-std::string checkpoint_file(const Run& run, CheckpointType type)
+QuantReport empty_row(const Run& run, CheckpointType type)
 {
-  // The repository has the published type; FP8 is made of 16 bits while they load.
-  const bool native_mxfp4 = run.model.native_type == FileType::MXFP4_MOE;
-  const bool published =
-      native_mxfp4 ? type == CheckpointType::mxfp4 : type == CheckpointType::bf16 || type == CheckpointType::fp8;
-  if (run.facts.source != "catalogue" && (type == CheckpointType::bf16 || type == CheckpointType::fp8)) {
-    const auto& path = run.facts.source;
-    const auto slash = path.rfind('/');
-    if (!path.ends_with(".json")) return path;
-    return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  }
-  if (published && !run.facts.hf_repo.empty()) return run.facts.hf_repo;
-  return fmt::format("{}-{}", run.model.id, name(type));
-}
-
-FileType nearest_file_type(CheckpointType type)
-{
-  switch (type) {
-    case CheckpointType::bf16: return FileType::BF16;
-    case CheckpointType::fp8: return FileType::Q8_0;
-    case CheckpointType::mxfp4: return FileType::MXFP4_MOE;
-    default: return FileType::Q4_0;
-  }
-}
-
-std::vector<CheckpointType> types_of(const Run& run)
-{
-  const bool native_mxfp4 = run.model.native_type == FileType::MXFP4_MOE;
-  const auto& asked = run.question.checkpoints;
-  if (!asked.empty() && asked.size() < checkpoint_types(Runtime::vllm).size()) return asked;
-  std::vector<CheckpointType> types;
-  for (const auto type : checkpoint_types(Runtime::vllm)) {
-    if ((type == CheckpointType::mxfp4) == native_mxfp4) types.push_back(type);
-  }
-  return types;
+  return checkpoint_row(run.model, run.facts, type, vllm_weights(run.model, run.plan, type, 1),
+                        vllm_bits(run.model, run.plan, type));
 }
 
 QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
 {
-  QuantReport row;
-  row.quant = nearest_file_type(type);
-  row.quant_label = std::string(name(type));
-  row.checkpoint = type;
+  auto row = empty_row(run, type);
   row.grade = t.grade;
   row.fits = t.fits;
-  row.file_bytes = vllm_weights(run.model, run.plan, type, 1);
-  row.bits_per_weight = vllm_bits(run.model, run.plan, type);
   row.placement = t.placement;
   if (!t.fits) row.placement.mode = Placement::Mode::none;
   for (const auto g : t.placement.gpus) {
@@ -230,7 +194,6 @@ QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
   row.memory += t.host;
   row.speed = t.speed;
   row.max_ctx = longest(run, type, t);
-  row.file = checkpoint_file(run, type);
   if (t.shape.n_ranks > 1) row.notes.push_back(fmt::format("tensor parallel over {} GPUs", t.shape.n_ranks));
   if (!t.fits) {
     const bool gpu_lacks = t.rank.total() > t.budget;
@@ -270,22 +233,6 @@ QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
   return row;
 }
 
-/// A checkpoint that no card here runs: an F with the reason.
-QuantReport refused_row(const Run& run, CheckpointType type, const std::string& why)
-{
-  QuantReport row;
-  row.quant = nearest_file_type(type);
-  row.quant_label = std::string(name(type));
-  row.checkpoint = type;
-  row.file_bytes = vllm_weights(run.model, run.plan, type, 1);
-  row.bits_per_weight = vllm_bits(run.model, run.plan, type);
-  row.placement.mode = Placement::Mode::none;
-  row.placement.n_layers = run.model.n_layer;
-  row.file = checkpoint_file(run, type);
-  row.notes.push_back(why);
-  return row;
-}
-
 }  // namespace
 
 void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
@@ -293,25 +240,16 @@ void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts
 {
   Run run{model, facts, hardware, question, question.workload, declare_tensors(model), equal_gpus(hardware)};
   const auto refused = vllm_refuses(model, facts, question);
-  std::vector<QuantChoice> choices;
-  for (const auto type : types_of(run)) {
+  for (const auto type : checkpoint_rows(model, question, checkpoint_types(Runtime::vllm))) {
     std::optional<std::string> why = refused;
     if (!why && run.gpus.empty()) why = "vLLM is covered here on GPUs only and there is none with a known memory";
     if (!why) why = vllm_refuses(hardware.gpus[run.gpus.front()], type);
     if (!why && type == CheckpointType::mxfp4 && model.native_type != FileType::MXFP4_MOE)
       why = "MXFP4 checkpoints are those of models that were published in it";
-    report.quants.push_back(why ? refused_row(run, type, *why) : row_of(run, type, best_trial(run, type)));
-    const auto& row = report.quants.back();
-    choices.push_back({row.quant, row.bits_per_weight, row.grade.letter});
+    report.quants.push_back(why ? refused_checkpoint(empty_row(run, type), model, *why)
+                                : row_of(run, type, best_trial(run, type)));
   }
-  report.best = best_quant(choices);
-  if (report.best) report.grade = choices[*report.best].letter;
-  if (question.best_only && report.best) {
-    auto best = std::move(report.quants[*report.best]);
-    report.quants.clear();
-    report.quants.push_back(std::move(best));
-    report.best = 0;
-  }
+  choose_checkpoint(report, question);
 }
 
 }  // namespace canirun

@@ -2,6 +2,7 @@
 #include <array>
 #include <string_view>
 
+#include "checkpoint_rows.hpp"
 #include "vllm/vllm.hpp"
 
 namespace canirun {
@@ -37,25 +38,14 @@ VllmShape vllm_shape(const ModelSpec& model, const Workload& workload, const Gpu
 
 std::optional<std::string> vllm_refuses(const ModelSpec& model, const ModelFacts& facts, const Question& question)
 {
-  const auto& p = question.placement;
-  const auto& w = question.workload;
-  if (!model.tensors.empty())
-    return "vLLM loads Hugging Face checkpoints and this is a GGUF file: name the model or its config.json";
-  if (model.kind != ModelKind::text || !model.causal || model.n_layer_dec > 0)
-    return "the vLLM profile covers models that generate text";
   if (std::ranges::find(k_rwkv_and_diffusion, model.arch) != k_rwkv_and_diffusion.end())
     return "vLLM has no implementation of the architecture " + model.arch;
-  if (model.dsv4 || model.sparse) return "the vLLM profile does not know the cache of the architecture " + model.arch;
-  if (p.n_gpu_layers.value_or(-1) >= 0 && static_cast<std::uint32_t>(*p.n_gpu_layers) <= model.n_layer)
-    return "vLLM keeps every layer on the GPU: --gpu-layers has no meaning";
-  if (p.n_cpu_moe.value_or(0) > 0) return "vLLM keeps every expert on the GPU: --cpu-moe has no meaning";
-  if (!p.tensor_split.empty()) return "vLLM gives each GPU an equal share: --tensor-split has no meaning";
-  if (!w.offload_kqv) return "vLLM keeps the cache on the GPU: --no-kv-offload has no meaning";
+  if (auto why = checkpoint_refuses(model, facts, question, "vLLM")) return why;
+  const auto& w = question.workload;
   const auto is_16_bit = [](TensorType t) { return t == TensorType::f16 || t == TensorType::bf16; };
   const bool known = (is_16_bit(w.cache_type_k) && is_16_bit(w.cache_type_v)) ||
                      (w.cache_type_k == TensorType::q8_0 && w.cache_type_v == TensorType::q8_0);
   if (!known) return "vLLM has caches of 16 bits and of fp8 (-ctk q8_0 -ctv q8_0), K and V alike";
-  if (facts.source == "catalogue" && facts.hf_repo.empty()) return "no published checkpoint of this model is known";
   return std::nullopt;
 }
 

@@ -32,8 +32,6 @@ VllmShape vllm_shape(const ModelSpec& model, const Workload& workload, const Gpu
 Bytes vllm_weights(const ModelSpec& model, const TensorPlan& plan, CheckpointType type, std::uint32_t n_ranks);
 /// Bits a weight of the whole checkpoint.
 BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, CheckpointType type);
-/// The plan with ggml types that cost about as much to read as the checkpoint's, for the speed law.
-TensorPlan vllm_speed_plan(TensorPlan plan, CheckpointType type);
 
 struct VllmCache {
   Bytes kv;      ///< Blocks of all layers on one rank.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "checkpoint_weights.hpp"
 #include "vllm/vllm.hpp"
 
 namespace canirun {
@@ -8,40 +9,8 @@ namespace canirun {
 namespace {
 
 constexpr std::uint64_t k_vocab_pad = 64;  // vllm/model_executor/layers/vocab_parallel_embedding.py: DEFAULT_VOCAB_PADDING_SIZE
-constexpr double k_group = 128;            // weights that share a scale in published AWQ and GPTQ checkpoints
 
 bool has(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
-
-bool is_matrix(const PlannedTensor& t) { return t.ne[1] > 1 && !t.name.ends_with(".bias"); }
-
-/// Linear layers that every quantisation leaves in 16 bits: routers, convolutions, the parameters of states. Embeddings and the
-/// output matrix are not `repeating` (quantisation configs list lm_head under ignored layers).
-bool is_quantised(const PlannedTensor& t, CheckpointType type)
-{
-  if (t.place != TensorPlace::repeating || !is_matrix(t)) return false;
-  if (type == CheckpointType::mxfp4) return t.expert;  // gpt-oss: experts only
-  for (const auto part : {"ffn_gate_inp", "norm", "conv1d", "ssm_a", "ssm_d", "ssm_dt", "ssm_ba", "ssm_alpha", "ssm_beta",
-                          "sinks", "rel_b", "per_layer", "altup", "laurel", "inp_gate", "proj"}) {
-    if (has(t.name, part)) return false;
-  }
-  return true;
-}
-
-/// Bytes of one weight with its share of scales and zeros. `t.ne[0]` inputs of a row share scales in groups.
-double bytes_per_weight(const PlannedTensor& t, CheckpointType type)
-{
-  if (!is_quantised(t, type)) return 2;
-  switch (type) {
-    case CheckpointType::f32: return 4;
-    case CheckpointType::f16:
-    case CheckpointType::bf16: return 2;
-    case CheckpointType::fp8: return 1 + 4.0 / static_cast<double>(t.ne[0]);  // one float32 scale an output channel
-    case CheckpointType::awq: return 0.5 + (2 + 0.5) / k_group;               // fp16 scale and 4-bit zero a group
-    case CheckpointType::gptq: return 0.5 + 2 / k_group;                      // symmetric: no zeros after repacking
-    case CheckpointType::mxfp4: return 0.5 + 1 / 32.0;                        // one byte of scale for 32 weights
-  }
-  return 2;
-}
 
 /// Parts that one rank of `n` holds of a tensor: 1/n of parallel layers, all of the others.
 double share_of_rank(const ModelSpec& model, const PlannedTensor& t, std::uint32_t n)
@@ -59,9 +28,6 @@ double share_of_rank(const ModelSpec& model, const PlannedTensor& t, std::uint32
   return 1.0 / n;
 }
 
-/// Rope factors are computed, not loaded; MTP blocks are skipped.
-bool is_loaded(const PlannedTensor& t) { return t.loaded && !t.name.starts_with("rope_") && !has(t.name, "rope_factors"); }
-
 /// Numbers of a tensor on all of `n` ranks together, with what is padded. The MXFP4 kernels want the width of the model in multiples
 /// of 256 and an expert's width on a rank in multiples of 128 (quantization/mxfp4.py, Marlin; the Triton kernels pad a little less).
 std::uint64_t padded_elements(const PlannedTensor& t, CheckpointType type, std::uint32_t n)
@@ -77,8 +43,8 @@ double weights_of(const ModelSpec& model, const TensorPlan& plan, CheckpointType
 {
   double sum = 0;
   for (const auto& t : plan.tensors) {
-    if (!is_loaded(t)) continue;
-    sum += static_cast<double>(padded_elements(t, type, n)) * bytes_per_weight(t, type) * share_of_rank(model, t, n);
+    if (!is_in_checkpoint(t)) continue;
+    sum += static_cast<double>(padded_elements(t, type, n)) * checkpoint_bytes_per_weight(t, type) * share_of_rank(model, t, n);
   }
   return sum;
 }
@@ -106,20 +72,9 @@ BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, Checkpoi
 {
   double n = 0;
   for (const auto& t : plan.tensors) {
-    if (is_loaded(t)) n += static_cast<double>(t.n_elements());
+    if (is_in_checkpoint(t)) n += static_cast<double>(t.n_elements());
   }
   return {n > 0 ? 8 * weights_of(model, plan, type, 1) / n : 0};
-}
-
-TensorPlan vllm_speed_plan(TensorPlan plan, CheckpointType type)
-{
-  for (auto& t : plan.tensors) {
-    const bool quantised = is_quantised(t, type) && type != CheckpointType::bf16;
-    if (!quantised) t.type = is_matrix(t) ? TensorType::bf16 : TensorType::f32;
-    else if (type == CheckpointType::fp8) t.type = TensorType::q8_0;
-    else t.type = type == CheckpointType::mxfp4 ? TensorType::mxfp4 : TensorType::q4_0;
-  }
-  return plan;
 }
 
 }  // namespace canirun

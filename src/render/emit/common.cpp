@@ -35,7 +35,7 @@ std::string describe_run(const EmitRequest& request)
   const auto line = [](std::string_view text) { return fmt::format("# {}\n", clean(text)); };
   auto out = line(fmt::format("{} at {}, {} tokens of context: {}", model.name, quant, model.n_ctx, need_text(row)));
   if (is_own_file(request)) return out;
-  if (report.workload.runtime == Runtime::vllm) {
+  if (loads_checkpoints(report.workload.runtime)) {
     if (row.file == model.hf_repo) return out + line(fmt::format("weights: huggingface.co/{}", model.hf_repo));
     return out + line(fmt::format("{} stands for a folder or repository with {} weights of {}", row.file, quant,
                                   model.hf_repo.empty() ? model.name : "huggingface.co/" + model.hf_repo));

@@ -30,6 +30,7 @@ constexpr std::array k_targets{
     Target{"lmstudio", Runs::gguf, Runtime::lm_studio, emit_lm_studio},
     Target{"localai", Runs::gguf, Runtime::llama_cpp, emit_localai},
     Target{"vllm", Runs::checkpoints, Runtime::vllm, emit_vllm},
+    Target{"transformers", Runs::checkpoints, Runtime::transformers, emit_transformers},
     Target{"diffusers", Runs::pictures, Runtime::diffusers, emit_diffusers},
     Target{"sd", Runs::pictures, Runtime::llama_cpp, emit_stable_diffusion},
     Target{"whisper", Runs::speech, Runtime::llama_cpp, emit_whisper},
@@ -79,12 +80,18 @@ Result<std::string> emit_run(std::string_view name, const EmitRequest& request)
   }
   if (found->runs == Runs::gguf && request.row.checkpoint) {
     return fail(ErrorKind::invalid_argument,
-                fmt::format("{} runs GGUF files, not {} checkpoints; leave out --runtime vllm or use --emit vllm", name,
-                            quant_text(request.row)));
+                fmt::format("{} runs GGUF files, not {} checkpoints; leave out --runtime or use --emit {}", name,
+                            quant_text(request.row), canirun::name(request.report.workload.runtime)));
   }
   if (found->runs == Runs::checkpoints && !request.row.checkpoint) {
     return fail(ErrorKind::invalid_argument,
                 fmt::format("{} runs Hugging Face checkpoints, not GGUF files; leave out --runtime", name));
+  }
+  const auto runtime = request.report.workload.runtime;
+  const bool contains = found->runs == Runs::both && runtime == Runtime::vllm;
+  if (request.row.checkpoint && runtime != found->runtime && !contains) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("the row is one of {0}, which {1} does not run; use --emit {0}", canirun::name(runtime), name));
   }
   return found->function(request);
 }

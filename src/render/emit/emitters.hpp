@@ -20,6 +20,7 @@ Result<std::string> emit_lm_studio(const EmitRequest& request);
 Result<std::string> emit_localai(const EmitRequest& request);
 Result<std::string> emit_vllm(const EmitRequest& request);
 Result<std::string> emit_stable_diffusion(const EmitRequest& request);
+Result<std::string> emit_transformers(const EmitRequest& request);
 Result<std::string> emit_diffusers(const EmitRequest& request);
 Result<std::string> emit_whisper(const EmitRequest& request);
 Result<std::string> emit_kubernetes(const EmitRequest& request);

@@ -2,7 +2,7 @@
 #include "emit/emitters.hpp"
 
 /// \file
-/// vLLM. Flags: docs.vllm.ai, "vllm serve".
+/// Checkpoints: vLLM (docs.vllm.ai, "vllm serve") and transformers, whose command is the row's own.
 
 namespace canirun {
 
@@ -12,5 +12,7 @@ Result<std::string> emit_vllm(const EmitRequest& request)
   words.insert(words.begin(), {"vllm", "serve"});
   return describe_run(request) + shell_line(words) + "\n";
 }
+
+Result<std::string> emit_transformers(const EmitRequest& request) { return describe_run(request) + request.row.command + "\n"; }
 
 }  // namespace canirun

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "canirun/core/checkpoint.hpp"
+#include "canirun/core/tensor_plan.hpp"
+
+/// \file
+/// What a tensor takes in a Hugging Face checkpoint of a type, as vLLM and transformers hold it (docs/vllm.md, docs/transformers.md).
+/// Plans give names and shapes; their ggml types do not count.
+
+namespace canirun {
+
+/// More than one row, and no bias.
+bool is_matrix(const PlannedTensor& t);
+/// Rope factors are computed, not loaded; MTP blocks are skipped.
+bool is_in_checkpoint(const PlannedTensor& t);
+/// True for the linear layers that the type quantises. Routers, convolutions and parameters of states stay as they are, and so do
+/// embeddings and the output matrix (quantisation configs list lm_head under ignored layers).
+bool is_quantised(const PlannedTensor& t, CheckpointType type);
+/// Bytes of one weight with its share of scales and zeros. `t.ne[0]` inputs of a row share scales in groups.
+double checkpoint_bytes_per_weight(const PlannedTensor& t, CheckpointType type);
+
+/// The plan with ggml types that cost about as much to read, for the speed law.
+TensorPlan checkpoint_speed_plan(TensorPlan plan, CheckpointType type);
+
+}  // namespace canirun

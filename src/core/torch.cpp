@@ -1,0 +1,27 @@
+#include "torch.hpp"
+
+#include <vector>
+
+namespace canirun {
+
+Machine torch_machine(Machine machine)
+{
+  const auto backend_of = [&](std::size_t i) {
+    const auto& vendor = machine.hardware->gpus[i].vendor;
+    return vendor == "NVIDIA"  ? Backend::cuda
+           : vendor == "AMD"   ? Backend::rocm
+           : vendor == "Apple" ? Backend::metal
+                               : Backend::cpu;
+  };
+  std::erase_if(machine.gpus, [&](std::size_t i) { return backend_of(i) == Backend::cpu; });
+  machine.backend = machine.gpus.empty() ? Backend::cpu : backend_of(machine.gpus.front());
+  std::erase_if(machine.gpus, [&](std::size_t i) { return backend_of(i) != machine.backend; });
+  return machine;
+}
+
+std::string_view torch_device(Backend backend)
+{
+  return backend == Backend::cpu ? "cpu" : backend == Backend::metal ? "mps" : "cuda";
+}
+
+}  // namespace canirun

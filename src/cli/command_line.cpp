@@ -120,6 +120,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments)
     }
   }
   if (o.question.workload.runtime == Runtime::llama_cpp) o.question.workload.runtime = runtime_of_target(o.emit);
+  o.selection.pictures = o.question.workload.runtime == Runtime::diffusers;
   if (auto taken = take_quants(o.quants, o.question); !taken) return tl::unexpected(taken.error());
   return o;
 }

@@ -25,6 +25,7 @@ bool has_any(const std::vector<std::string>& values, const std::vector<std::stri
 
 bool selected(const CatalogueEntry& e, const Selection& s)
 {
+  if (s.pictures && e.spec.kind != ModelKind::image && e.spec.kind != ModelKind::video) return false;
   if (!s.tasks.empty() && !has_any(e.facts.tasks, s.tasks)) return false;
   if (!s.families.empty() && !has_any({e.facts.family, e.spec.arch}, s.families)) return false;
   if (!s.providers.empty() && !has_any({e.facts.provider}, s.providers)) return false;
@@ -200,7 +201,7 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
   }
   for (const auto& e : catalogue.entries()) {
     // The list of a machine is for choosing: what cannot be graded and what has a successor is in --all.
-    if (!selection.any() && (superseded.contains(e.spec.id) || e.spec.kind != ModelKind::text)) continue;
+    if (!selection.any() && (superseded.contains(e.spec.id) || (!selection.pictures && e.spec.kind != ModelKind::text))) continue;
     if (!selected(e, selection)) continue;
     if (std::ranges::find(set.subjects, &e.spec, &AskedModel::spec) == set.subjects.end())
       set.subjects.push_back({&e.spec, e.facts});

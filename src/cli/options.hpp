@@ -41,6 +41,7 @@ struct MachineOptions {
 /// Which models of the catalogue.
 struct Selection {
   bool all = false;
+  bool pictures = false;  ///< Image and video models only: the runtime has no others.
   std::vector<std::string> tasks, families;
   std::vector<std::string> providers, licenses;
   std::string search;

@@ -1,5 +1,6 @@
 #include "torch.hpp"
 
+#include <tuple>
 #include <vector>
 
 namespace canirun {
@@ -7,7 +8,9 @@ namespace canirun {
 Machine torch_machine(Machine machine)
 {
   const auto backend_of = [&](std::size_t i) {
-    const auto& vendor = machine.hardware->gpus[i].vendor;
+    const auto& [vendor, architecture] = std::tie(machine.hardware->gpus[i].vendor, machine.hardware->gpus[i].architecture);
+    // PyTorch's builds begin at compute capability 5.0, and for AMD with gfx900 and gfx1030 (pytorch: .ci/docker, PYTORCH_ROCM_ARCH).
+    if (architecture == "Kepler" || architecture == "RDNA1" || architecture.starts_with("GCN4")) return Backend::cpu;
     return vendor == "NVIDIA"  ? Backend::cuda
            : vendor == "AMD"   ? Backend::rocm
            : vendor == "Apple" ? Backend::metal

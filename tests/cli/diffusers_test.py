@@ -63,13 +63,20 @@ class Diffusers(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn('from_pretrained("stabilityai/stable-diffusion-xl-base-1.0"', code_of(r.stdout.splitlines()[-1]))
 
+    def test_lists_have_pictures_only(self):
+        for arguments in ([], ["--all"]):
+            listed = models(*arguments, *MACHINE, "RTX 4090")
+            self.assertGreater(len(listed), 10)
+            self.assertEqual({q["media"]["unit"] for m in listed for q in m["quants"]}, {"image", "video"})
+
     def test_what_it_does_not_run(self):
         (m,) = models("llama-3.1-8b", *MACHINE, "RTX 4090")
         self.assertEqual((m["quants"], m["notes"]), ([], ["diffusers runs image and video models"]))
         (m,) = models("sdxl", "--no-gpu", "--ram", "64G")
         self.assertEqual({q["placement"]["mode"] for q in m["quants"]}, {"cpu"})
-        (m,) = models("sdxl", *MACHINE, "Arc A770")
-        self.assertEqual({q["placement"]["mode"] for q in m["quants"]}, {"cpu"})
+        for other in ("Arc A770", "RX 580"):
+            (m,) = models("sdxl", *MACHINE, other)
+            self.assertEqual({q["placement"]["mode"] for q in m["quants"]}, {"cpu"})
         (m,) = models("sdxl", "--gpu", "M3 Max:64G")
         self.assertEqual([q["quant"] for q in m["quants"]], ["F16"])
         self.assertIn('device_map="mps"', code_of(m["quants"][0]["command"]))

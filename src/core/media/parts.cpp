@@ -250,7 +250,7 @@ std::uint64_t ImageModel::decoder_numbers(bool tiled) const
     image.height = std::min(image.height, tile);
   }
   // The finished picture is put together beside its tiles or chunks.
-  const std::uint64_t output = 2 * 3 * std::uint64_t{image_.width} * image_.height * image_.frames;
+  const auto output = std::uint64_t{2 * 3} * image_.width * image_.height * image_.frames;
   if (is_video()) return output + video_decoder_numbers(model_.arch, *media_.latent, image);
   Graph graph;
   Net net(graph, {.eager = true, .backend = backend_});

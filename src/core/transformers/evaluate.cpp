@@ -270,7 +270,8 @@ void evaluate_transformers(ModelReport& report, const ModelSpec& model, const Mo
       why = "MXFP4 checkpoints are those of models that were published in it";
     if (!why && !may_offload(type) && (run.machine.gpus.empty() || run.machine.backend == Backend::metal))
       why = fmt::format("{} needs a GPU of NVIDIA or AMD", name(type));
-    report.quants.push_back(why ? refused_checkpoint(std::move(row), model, *why) : row_of(run, std::move(row), type, weights));
+    if (why) report.quants.push_back(refused_checkpoint(std::move(row), model, *why));
+    else report.quants.push_back(row_of(run, std::move(row), type, weights));
   }
   choose_checkpoint(report, question);
 }

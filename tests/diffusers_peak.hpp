@@ -15,10 +15,17 @@
 
 namespace canirun {
 
+inline bool is_pascal(const nlohmann::json& record)
+{
+  const auto gpu = record.value("gpu", "");
+  return gpu == "P100" || gpu == "GTX 1070";
+}
+
 /// Bytes of the largest of the stages: what stays, what the stage uploads, what it computes with.
 inline std::uint64_t diffusers_peak(const ModelSpec& spec, const nlohmann::json& record)
 {
-  const ImageModel model(spec, {record["width"], record["height"], record.value("frames", 1u)}, Backend::cuda, Account::eager);
+  const ImageModel model(spec, {record["width"], record["height"], record.value("frames", 1u)}, Backend::cuda,
+                         is_pascal(record) ? Account::eager_plain : Account::eager);
   const auto parts = model.parts(*parse_checkpoint_type(record["type"].get<std::string>()));
   const std::string what = record["what"], name = record.value("setup", "");
   if (what == "weights") return parts.total();

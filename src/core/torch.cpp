@@ -22,6 +22,14 @@ Machine torch_machine(Machine machine)
   return machine;
 }
 
+bool has_tensor_cores(const Gpu& gpu)
+{
+  if (gpu.vendor != "NVIDIA") return true;
+  if (gpu.architecture == "Pascal" || gpu.architecture == "Maxwell") return false;
+  return gpu.architecture != "Turing" ||
+         (gpu.name.find("GTX 16") == std::string::npos && gpu.name.find("MX") == std::string::npos);
+}
+
 std::string_view torch_device(Backend backend)
 {
   return backend == Backend::cpu ? "cpu" : backend == Backend::metal ? "mps" : "cuda";

@@ -17,6 +17,8 @@ inline constexpr double k_torch_upload = 2.5e9;
 
 /// The same machine with the GPUs that PyTorch computes on, of the first one's vendor, under the backend it would use.
 Machine torch_machine(Machine machine);
+/// False for NVIDIA's GPUs before Volta and for the GeForce GTX 16 and MX series of Turing.
+bool has_tensor_cores(const Gpu& gpu);
 /// "cuda" (of AMD's GPUs as well), "mps", "cpu".
 std::string_view torch_device(Backend backend);
 

@@ -38,6 +38,16 @@ class Diffusers(unittest.TestCase):
         self.assertIn("enable_model_cpu_offload()", settings("RTX 3060:8G"))
         self.assertIn("enable_sequential_cpu_offload()", settings("GTX 1650"))
 
+    def test_more_memory_never_lowers_a_grade(self):
+        for model in ("sdxl", "flux.1-dev", "wan2.1-t2v-1.3b"):
+            last = {}
+            for size in (4, 8, 12, 24, 48):
+                (m,) = models(model, *MACHINE, f"RTX A6000:{size}G")
+                for q in m["quants"]:
+                    letter = "FDCBAS".index(q["grade"])
+                    self.assertGreaterEqual(letter, last.get(q["quant"], 0), (model, size, q["quant"]))
+                    last[q["quant"]] = letter
+
     def test_every_command_is_python(self):
         seen = set()
         for gpu in ("RTX 3060:12G", "B200", "RX 7900 XTX"):

@@ -163,6 +163,8 @@ TEST_CASE("a convolution has its input and output twice, a linear layer has one 
   net.expand(net.conv(net.input(TensorType::f32, 8, 8, 4), 16));
   // Input 256 and output 1024, both once more with channels last.
   CHECK(eager_numbers(graph, net.held()) == 2 * (256 + 1024));
+  CHECK(eager_numbers(graph, net.held(), 2) == 3 * (256 + 1024));
+  CHECK(eager_numbers(graph, net.held(), 0) == 256 + 1024);
   Graph point;
   Net pixels(point, {.eager = true});
   pixels.expand(pixels.conv(pixels.input(TensorType::f32, 8, 8, 4), 16, 1));

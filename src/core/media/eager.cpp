@@ -15,7 +15,7 @@ bool is_wide_kernel(const GraphTensor& kernel) { return kernel.ne[0] * kernel.ne
 
 }  // namespace
 
-std::uint64_t eager_numbers(const Graph& graph, std::span<const Held> held)
+std::uint64_t eager_numbers(const Graph& graph, std::span<const Held> held, std::uint64_t copies)
 {
   const auto n = graph.tensors.size();
   const auto index = [](std::int32_t id) { return static_cast<std::size_t>(id); };
@@ -53,9 +53,9 @@ std::uint64_t eager_numbers(const Graph& graph, std::span<const Held> held)
     }
     if (owner[i] != i) continue;
     live += size(i);
-    const auto copies =
-        t.op == Op::conv_2d && is_wide_kernel(graph.tensors[index(t.src[0])]) ? size(i) + size(owner[index(t.src[1])]) : 0;
-    peak = std::max(peak, live + copies);
+    const bool convolves = t.op == Op::conv_2d && is_wide_kernel(graph.tensors[index(t.src[0])]);
+    const auto again = convolves ? copies * (size(i) + size(owner[index(t.src[1])])) : 0;
+    peak = std::max(peak, live + again);
     ends.emplace_back(last[i], i);
     std::ranges::push_heap(ends, later);
   }

@@ -96,8 +96,9 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
   const auto run = run_of(model, question.media, program);
   const auto& media = *model.media;
   const auto passes = media.sampling ? media.sampling->passes : 2;
+  const bool plain = std::ranges::any_of(machine.gpus, [&](std::size_t i) { return !has_tensor_cores(hardware.gpus[i]); });
   const ImageModel parts(model, {run.width, run.height, run.frames}, machine.gpus.empty() ? Backend::cpu : machine.backend,
-                         program.account);
+                         torch && plain ? Account::eager_plain : program.account);
   const auto n_pictures = media.latent ? (run.frames - 1) / media.latent->temporal + 1 : run.frames;
   const ImageSearch search(parts, program, machine, run.steps, passes, n_pictures);
   if (machine.host_budget.count == 0)

@@ -25,8 +25,9 @@ struct Setup {
 
 /// Whose memory is counted.
 enum class Account {
-  ggml,   ///< A compute buffer that is planned ahead, as stable-diffusion.cpp has it.
-  eager,  ///< Results one by one, as PyTorch makes them.
+  ggml,         ///< A compute buffer that is planned ahead, as stable-diffusion.cpp has it.
+  eager,        ///< Results one by one, as PyTorch makes them.
+  eager_plain,  ///< The same on a GPU without tensor cores.
 };
 
 struct ImageProgram {

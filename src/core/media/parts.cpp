@@ -84,11 +84,7 @@ ImageModel::ImageModel(const ModelSpec& model, const ImageShape& image, Backend 
     denoiser_weights_ = net.weights();
     if (account_ == Account::ggml) denoiser_buffer_[1] = buffer_bytes(graph, backend_);
   }
-  if (known_ && account_ == Account::eager) {
-    Graph graph;
-    Net net(graph, {.eager = true, .backend = backend_});
-    build_denoiser(net);
-    denoiser_numbers_ = eager_numbers(graph, net.held());
+  if (known_ && account_ != Account::ggml) {
     if (diffusers_batches(model_.arch) && media_.sampling) batch_ = media_.sampling->passes;
   }
   if (media_.latent) {
@@ -117,14 +113,14 @@ void ImageModel::build_denoiser(Net& net) const
 
 double ImageModel::memory_low() const
 {
-  if (account_ == Account::eager) return is_video() ? k_eager_video_low : k_eager_low;
+  if (account_ != Account::ggml) return is_video() ? k_eager_video_low : k_eager_low;
   if (is_video()) return k_video_low;
   return known_ == GraphKnown::replayed ? 1 : k_estimated_low;
 }
 
 double ImageModel::memory_high() const
 {
-  if (account_ == Account::eager) return is_video() ? k_eager_video_high : k_eager_high;
+  if (account_ != Account::ggml) return is_video() ? k_eager_video_high : k_eager_high;
   if (is_video()) return k_video_high;
   if (is_unet(model_.arch)) return 1;
   return known_ == GraphKnown::replayed ? k_replayed_high : k_estimated_high;
@@ -214,7 +210,8 @@ PartBytes ImageModel::parts(CheckpointType type) const
 std::array<std::uint64_t, 3> ImageModel::buffers(const Setup& setup, const PartBytes& parts) const
 {
   if (account_ == Account::ggml) return {encoder_buffer(), denoiser_buffer(setup.flash_attn), decoder_buffer(setup.tiled)};
-  return {encoder_buffer(), parts.number * batch_ * denoiser_numbers_, parts.decoded_number * decoder_numbers(setup.tiled)};
+  return {encoder_buffer(), parts.number * batch_ * denoiser_numbers(copies(parts.number)),
+          parts.decoded_number * decoder_numbers(setup.tiled, copies(parts.decoded_number))};
 }
 
 std::uint64_t ImageModel::encoder_buffer() const
@@ -240,7 +237,26 @@ std::uint64_t ImageModel::denoiser_buffer(bool flash_attn) const
   return known.value_or(0);
 }
 
-std::uint64_t ImageModel::decoder_numbers(bool tiled) const
+std::uint64_t ImageModel::copies(std::uint64_t number) const
+{
+  if (account_ == Account::eager) return 1;
+  return number == 2 ? 2 : 0;
+}
+
+std::uint64_t ImageModel::denoiser_numbers(std::uint64_t copies) const
+{
+  if (!known_) return 0;
+  auto& known = denoiser_numbers_.at(copies);
+  if (!known) {
+    Graph graph;
+    Net net(graph, {.eager = true, .backend = backend_});
+    build_denoiser(net);
+    known = eager_numbers(graph, net.held(), copies);
+  }
+  return *known;
+}
+
+std::uint64_t ImageModel::decoder_numbers(bool tiled, std::uint64_t copies) const
 {
   if (!media_.latent) return 0;
   auto image = image_;
@@ -255,7 +271,7 @@ std::uint64_t ImageModel::decoder_numbers(bool tiled) const
   Graph graph;
   Net net(graph, {.eager = true, .backend = backend_});
   build_image_decoder(net, *media_.latent, image);
-  return eager_numbers(graph, net.held()) + (tiled ? output : 0);
+  return eager_numbers(graph, net.held(), copies) + (tiled ? output : 0);
 }
 
 std::uint64_t ImageModel::decoder_buffer(bool tiled) const

@@ -67,7 +67,10 @@ class ImageModel {
   void build_denoiser(Net& net) const;
   std::uint64_t encoder_bytes(const Component& part, TensorType type) const;
   std::uint64_t denoiser_bytes(CheckpointType type) const;
-  std::uint64_t decoder_numbers(bool tiled) const;
+  /// Of a convolution's input and output, in numbers of so many bytes (eager.hpp).
+  std::uint64_t copies(std::uint64_t number) const;
+  std::uint64_t denoiser_numbers(std::uint64_t copies) const;
+  std::uint64_t decoder_numbers(bool tiled, std::uint64_t copies) const;
 
   const ModelSpec& model_;
   const MediaSpec& media_;
@@ -75,12 +78,12 @@ class ImageModel {
   Backend backend_;
   Account account_;
   std::uint32_t batch_ = 1;
-  std::uint64_t denoiser_numbers_ = 0;
   std::optional<GraphKnown> known_;
   std::vector<NetWeight> denoiser_weights_, decoder_weights_;
   std::uint64_t declared_params_ = 0;
   NetWork encoder_work_, denoiser_work_, decoder_work_;
   mutable std::array<std::optional<std::uint64_t>, 2> denoiser_buffer_, decoder_buffer_;
+  mutable std::array<std::optional<std::uint64_t>, 3> denoiser_numbers_;  ///< By copies.
 };
 
 }  // namespace canirun

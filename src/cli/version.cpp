@@ -10,6 +10,7 @@ namespace canirun {
 std::string version_text()
 {
   // CMake states the facts (src/cli/CMakeLists.txt).
+  // NOLINTNEXTLINE(readability-redundant-string-init): empty in some builds only
   constexpr std::string_view commit = CANIRUN_COMMIT, build = CANIRUN_BUILD, sanitizers = CANIRUN_SANITIZERS;
   std::string out = "canirun " CANIRUN_VERSION "\n";
   out += fmt::format("built for {} by {}, {}", CANIRUN_TARGET, CANIRUN_COMPILER, build.empty() ? "no build type" : build);

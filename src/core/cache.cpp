@@ -100,8 +100,8 @@ void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workl
       continue;
     }
     add_kv(out, layout, il, false, index, 0, false, CacheKind::indexer_k);
-    state(il, 2 * head, 2 * fine);
-    state(il, 2 * index, 2 * fine);
+    state(il, std::uint64_t{2} * head, std::uint64_t{2} * fine);
+    state(il, std::uint64_t{2} * index, std::uint64_t{2} * fine);
   }
 }
 

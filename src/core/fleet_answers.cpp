@@ -109,6 +109,7 @@ Cover smallest_cover(const Fleet& fleet)
     if (needed) useful.push_back(c);
   }
   std::vector<Bits> sets;
+  sets.reserve(useful.size());
   for (const auto c : useful) sets.push_back(runs[c]);
   std::vector<std::size_t> chosen;
   cover.exact = sets.size() <= k_most_for_exact;

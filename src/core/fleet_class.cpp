@@ -202,6 +202,7 @@ std::vector<MachineClass> ClassFolder::classes() const
     at->second.hosts.push_back(host);
   }
   std::vector<MachineClass> classes;
+  classes.reserve(all.size());
   for (auto& [key, folded] : all) {
     classes.push_back(
         {hex_id(key), machine_name(folded.least), std::move(folded.least), folded.machines, std::move(folded.hosts)});

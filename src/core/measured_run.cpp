@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 
 #include "best_quant.hpp"
 
@@ -59,8 +60,8 @@ void apply_measured(ModelReport& report, const ModelSpec& model, std::span<const
   const auto key = shape_key(model);
   bool any = false;
   for (auto& row : report.quants) {
-    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
-      if (run->model != key || !apply(row, *run, model.kind == ModelKind::text)) continue;
+    for (const auto& run : std::views::reverse(runs)) {
+      if (run.model != key || !apply(row, run, model.kind == ModelKind::text)) continue;
       any = true;
       break;
     }

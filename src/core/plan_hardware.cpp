@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <tuple>
+#include <utility>
 
 #include "canirun/core/plan.hpp"
 #include "row.hpp"
@@ -70,12 +71,12 @@ Gpu ample_card(Bytes vram, double bandwidth)
 
 class Planner {
  public:
-  Planner(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
+  Planner(const ModelSpec& model, FileType quant, Question question, const Requirement& requirement,
           const HardwareProfile& host)
       : model_(model),
         quant_(quant),
         plan_(plan_of(model, quant)),
-        question_(question),
+        question_(std::move(question)),
         requirement_(requirement),
         host_(without_gpus(host)),
         memory_(model, plan_)

@@ -75,7 +75,7 @@ ProjectorBytes projector_bytes(const Projector& projector, const ModelSpec& mode
   ProjectorBytes bytes{.weights = projector_weights(projector, backend), .compute = {}, .image = {}};
   for (const auto& tower : projector.towers) {
     bytes.compute += Bytes{compute_of(tower, flash_attn)};
-    if (!tower.audio) bytes.image += Bytes{3 * 4 * patches_of(tower) * tower.patch_size * tower.patch_size};
+    if (!tower.audio) bytes.image += Bytes{patches_of(tower) * tower.patch_size * tower.patch_size * 3 * 4};
   }
   return bytes;
 }

@@ -70,6 +70,7 @@ Result<GgufHeader> read_all_parts(const std::filesystem::path& file, GgufHeader 
   std::unordered_set<std::string> names;
   for (std::uint32_t part = 1; part <= count; ++part) {
     const auto path = file.parent_path() / fmt::format("{}-{:05}-of-{:05}.gguf", name->stem, part, count);
+    // NOLINTNEXTLINE(bugprone-use-after-move): the part that was read comes once
     auto opened = part == name->part ? Result<GgufHeader>(std::move(header)) : read_gguf_header(path);
     if (!opened) {
       if (opened.error().kind != ErrorKind::io) return opened;

@@ -71,7 +71,7 @@ void read_surroundings(const Sysroot& sys, std::vector<ProbeReading>& readings)
   const auto nodes = [&](const std::string& folder, std::initializer_list<std::string_view> beginnings) {
     for (const auto& name : sys.list(folder)) {
       if (std::ranges::none_of(beginnings, [&](auto beginning) { return name.starts_with(beginning); })) continue;
-      const auto node = folder + "/" + name;
+      const auto node = fmt::format("{}/{}", folder, name);
       add(node, ::access(sys.path(node).c_str(), R_OK | W_OK) == 0 ? "this user may open it" : "this user may not open it");
     }
   };

@@ -218,7 +218,7 @@ std::vector<std::string> icd_manifests()
   } else {
     add_manifests(out, variable("VK_ADD_DRIVER_FILES"));
     const auto home = variable("HOME");
-    const auto either = [](std::string value, const std::string& otherwise) { return value.empty() ? otherwise : value; };
+    const auto either = [](const std::string& value, const std::string& otherwise) { return value.empty() ? otherwise : value; };
     std::string folders = either(variable("XDG_CONFIG_HOME"), home.empty() ? "" : home + "/.config");
     folders += ":" + either(variable("XDG_CONFIG_DIRS"), "/etc/xdg") + ":/etc";
     folders += ":" + either(variable("XDG_DATA_HOME"), home.empty() ? "" : home + "/.local/share");

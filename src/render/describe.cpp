@@ -73,7 +73,7 @@ std::string where_text(const QuantReport& row)
   const auto& p = row.placement;
   if (!row.fits) return "does not fit";
   if (p.gpus.empty()) return "CPU";
-  const auto gpus = p.gpus.size() == 1 ? std::string("GPU") : fmt::format("{} GPUs", p.gpus.size());
+  auto gpus = p.gpus.size() == 1 ? std::string("GPU") : fmt::format("{} GPUs", p.gpus.size());
   if (row.media && p.mode == Placement::Mode::split) return gpus + " + RAM";
   if (p.n_cpu_moe > 0) return gpus + ", experts in RAM";
   if (p.mode == Placement::Mode::split) return fmt::format("{} {}/{} + RAM", gpus, p.n_gpu_layers, p.n_layers + 1);

@@ -43,6 +43,7 @@ class FunctionRenderer final : public Renderer {
 std::vector<std::string_view> format_names()
 {
   std::vector<std::string_view> names;
+  names.reserve(k_formats.size());
   for (const auto& format : k_formats) names.push_back(format.name);
   return names;
 }

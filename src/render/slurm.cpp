@@ -75,6 +75,7 @@ NodeLines lines_of(const Report& report)
   }
 
   std::vector<std::string> gres;
+  gres.reserve(types.size());
   for (const auto& t : types) gres.push_back(fmt::format("gpu:{}:{}", t.type, t.count));
   auto out = "NodeName=" + node;
   if (const auto cpus = hw.cpu.logical_cores.value_or(facts.cores); cpus > 0) out += fmt::format(" CPUs={}", cpus);

@@ -162,7 +162,7 @@ Ref DeepSeek4::compress(const Compressor& c, const State& source, Ref norm, std:
     scores = rows(source.score);
   } else {
     const auto n_read = c.ratio * c.n_blocks;
-    const auto row = 4 * 2 * c.head;
+    const auto row = std::uint64_t{4} * 2 * c.head;
     const auto kv = b_.get_rows(with_zero_row(source.kv), c.read_idxs);
     const auto score = b_.get_rows(with_zero_row(source.score), c.read_idxs);
     const auto half = [&](Ref t, std::uint64_t offset) {

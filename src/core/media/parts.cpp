@@ -97,7 +97,7 @@ ImageModel::ImageModel(const ModelSpec& model, const ImageShape& image, Backend 
     decoder_work_ = net.work().scaled(tiles * (is_video() ? 3.0 * image_.frames : 1.0));
     if (!is_video()) decoder_buffer_[1] = buffer_bytes(graph, backend_);
   }
-  const double n_text = media_.denoiser ? std::max<std::uint32_t>(1, media_.denoiser->n_text) : k_text_tokens;
+  const auto n_text = static_cast<double>(media_.denoiser ? std::max<std::uint32_t>(1, media_.denoiser->n_text) : k_text_tokens);
   for (const auto& c : media_.components) {
     if (!is_encoder(c)) continue;
     encoder_work_.flops += 2.0 * static_cast<double>(c.n_params) * n_text;
@@ -266,7 +266,7 @@ std::uint64_t ImageModel::decoder_numbers(bool tiled, std::uint64_t copies) cons
     image.height = std::min(image.height, tile);
   }
   // The finished picture is put together beside its tiles or chunks.
-  const auto output = std::uint64_t{2 * 3} * image_.width * image_.height * image_.frames;
+  const auto output = std::uint64_t{2} * 3 * image_.width * image_.height * image_.frames;
   if (is_video()) return output + video_decoder_numbers(model_.arch, *media_.latent, image);
   Graph graph;
   Net net(graph, {.eager = true, .backend = backend_});

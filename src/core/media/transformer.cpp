@@ -91,7 +91,7 @@ class Transformer {
       case Blocks::cross: cross(); break;
       case Blocks::sequence: sequence(); break;
     }
-    const auto scale = n_.linear(n_.silu(time_), 2 * d_.n_embd, true, WeightKind::kept);
+    const auto scale = n_.linear(n_.silu(time_), std::uint64_t{2} * d_.n_embd, true, WeightKind::kept);
     image_ = modulated(n_.layer_norm(image_, false), n_.chunk(scale, 2, 0), n_.chunk(scale, 2, 1));
     n_.expand(n_.linear(image_, n_patch, true, WeightKind::kept));
   }
@@ -183,7 +183,7 @@ class Transformer {
     if (f_.gated) {
       // Gate and values side by side, as FLUX.2 has them, or apart.
       if (f_.blocks == Blocks::streams) {
-        const auto both = n_.linear(x, 2 * d_.n_ff, f_.bias);
+        const auto both = n_.linear(x, std::uint64_t{2} * d_.n_ff, f_.bias);
         const auto gate = n_.silu_(n_.cont(n_.chunk(both, 2, 0)));
         return n_.linear(n_.mul(n_.chunk(both, 2, 1), gate), width(), f_.bias);
       }

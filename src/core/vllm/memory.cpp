@@ -40,7 +40,7 @@ double token_bytes(const ModelSpec& model, std::uint32_t il, const VllmShape& s)
 {
   // Latents are on every rank; fewer heads than ranks are copied.
   if (model.is_mla()) {
-    double row = static_cast<double>(model.head_k(il));
+    auto row = static_cast<double>(model.head_k(il));
     if (model.mla->indexer_n_head > 0) row += model.mla->indexer_head_dim;
     return row * s.cache_bytes;
   }

@@ -55,6 +55,7 @@ std::string_view usual_target(Runs runs)
 std::vector<std::string_view> emit_target_names()
 {
   std::vector<std::string_view> names;
+  names.reserve(k_targets.size());
   for (const auto& target : k_targets) names.push_back(target.name);
   return names;
 }

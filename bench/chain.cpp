@@ -143,10 +143,11 @@ void gguf_header(benchmark::State& state)
   writer.u32("deepseek2.leading_dense_block_count", spec.moe->n_layer_dense_lead);
   writer.u32("deepseek2.vocab_size", spec.n_vocab);
   writer.strings("tokenizer.ggml.tokens", spec.n_vocab);
-  for (const auto& t : tensor_plan(spec, FileType::Q4_K_M).tensors) {
+  const auto plan = tensor_plan(spec, FileType::Q4_K_M);
+  for (const auto& t : plan.tensors) {
     std::vector<std::uint64_t> shape(t.ne.begin(), t.ne.end());
     while (shape.size() > 1 && shape.back() == 1) shape.pop_back();
-    writer.tensor(t.name, shape, static_cast<std::uint32_t>(t.type), t.bytes().count);
+    writer.tensor(plan.name(t), shape, static_cast<std::uint32_t>(t.type), t.bytes().count);
   }
   writer.write(file);
   for (auto _ : state) benchmark::DoNotOptimize(or_exit(read_gguf(file)));

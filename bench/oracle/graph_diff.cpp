@@ -123,18 +123,17 @@ std::string size_text(std::uint64_t bytes)
 }
 
 /// `schedule` tells devices, by the names in `devices`; nothing: everything is on the CPU.
-std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Schedule& schedule,
-                            const std::vector<std::string>& devices)
+std::vector<Line> our_lines(const TensorPlan& plan, const Schedule& schedule, const std::vector<std::string>& devices)
 {
-  std::vector<std::size_t> uses(graph.tensors.size());
-  const auto tensor = [&](std::int32_t id) -> const GraphTensor& { return graph.tensors[static_cast<std::size_t>(id)]; };
-  for (const auto id : graph.nodes) {
+  std::vector<std::size_t> uses(schedule.tensors.size());
+  const auto tensor = [&](std::int32_t id) -> const GraphTensor& { return schedule.tensors[static_cast<std::size_t>(id)]; };
+  for (const auto id : schedule.nodes) {
     for (const auto s : tensor(id).sources()) {
       if (s >= 0) ++uses[static_cast<std::size_t>(s)];
     }
   }
   std::vector<Line> lines;
-  for (const auto id : graph.nodes) {
+  for (const auto id : schedule.nodes) {
     const auto& t = tensor(id);
     if (t.op == Op::view || t.op == Op::reshape || t.op == Op::permute || t.op == Op::transpose) continue;
     Line line{std::string(k_op_names[static_cast<std::size_t>(t.op)]).substr(0, 10),
@@ -147,7 +146,7 @@ std::vector<Line> our_lines(const Graph& graph, const TensorPlan& plan, const Sc
       if (s < 0) continue;
       line.sources += size_text(n_bytes(tensor(s))) + " ";
       if (const auto w = tensor(s).weight; w >= 0 && line.name.empty())
-        line.name = plan.tensors[static_cast<std::size_t>(w)].name;
+        line.name = plan.name(plan.tensors[static_cast<std::size_t>(w)]);
     }
     lines.push_back(std::move(line));
   }
@@ -283,9 +282,9 @@ int main(int argc, char** argv)
     for (std::string one; std::getline(list, one, ',');) names.push_back(one);
     const auto schedule = schedule_request(spec, workload, placement_of(names.size(), ngl, spec));
     names.push_back("CPU");
-    const auto graph = build_graph(spec, plan, request);
+    auto graph = build_graph(spec, plan, request);
     Scheduler scheduler;
-    const auto ours = our_lines(graph, plan, scheduler.assign(graph, schedule), names);
+    const auto ours = our_lines(plan, scheduler.assign(graph, schedule), names);
     if (dump) {
       for (std::size_t n = 0; n < ours.size(); ++n) show("ours", ours, n);
       continue;

@@ -290,7 +290,7 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   Metadata tensors(m.arch);
   std::uint64_t offset = 0;
   for (const auto& t : plan.tensors) {
-    tensors.put(std::string_view(t.name));
+    tensors.put(std::string_view(plan.name(t)));
     std::uint32_t n_dims = 4;
     while (n_dims > 1 && t.ne[n_dims - 1] == 1) --n_dims;
     tensors.put(n_dims);

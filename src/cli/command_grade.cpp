@@ -177,13 +177,17 @@ Result<int> run_grade(const Options& o, const Environment& env)
   if (checking && o.words.empty() && !o.selection.any()) {
     return fail(ErrorKind::invalid_argument, "check needs a model, as in `canirun check llama-3.1-8b --min-grade B`");
   }
-  const auto catalogue = load_catalogue(env.data, as_paths(o.catalogue_files));
+  // The catalogue is read while the machine is examined.
+  Result<Catalogue> catalogue;
+  Result<std::vector<NamedMachine>> machines;
+  LazyGpuTable table(env);
+  on_all_cores(2, [&](std::size_t i) {
+    if (i == 0) catalogue = load_catalogue(env.data, as_paths(o.catalogue_files));
+    else machines = machines_of(o, env, table);
+  });
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, o.selection, *catalogue);
   if (!set) return tl::unexpected(set.error());
-  const auto table = load_gpu_table(env.data, {});
-  if (!table) return tl::unexpected(table.error());
-  auto machines = machines_of(o, env, *table);
   if (!machines) return tl::unexpected(machines.error());
 
   auto question = o.question;

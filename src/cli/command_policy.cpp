@@ -88,8 +88,7 @@ Result<int> run_policy(const Options& o, const Environment& env)
   const std::vector<std::filesystem::path> own(o.catalogue_files.begin(), o.catalogue_files.end());
   const auto catalogue = load_catalogue(env.data, own);
   if (!catalogue) return tl::unexpected(catalogue.error());
-  const auto table = load_gpu_table(env.data, {});
-  if (!table) return tl::unexpected(table.error());
+  LazyGpuTable table(env);
 
   std::vector<ModelSet> sets;
   for (const auto& rule : policy->rules) {
@@ -102,7 +101,7 @@ Result<int> run_policy(const Options& o, const Environment& env)
   std::vector<Report> reports;
   for (std::size_t k = 0; k < policy->machines.size(); ++k) {
     const auto& kind = policy->machines[k];
-    const auto machines = machines_of(options_of(kind, o), env, *table);
+    const auto machines = machines_of(options_of(kind, o), env, table);
     if (!machines) return fail(machines.error().kind, fmt::format("{}: 'machines.{}': {}", o.policy, kind.name, machines.error().message));
     for (const auto& machine : *machines) {
       for (std::size_t r = 0; r < policy->rules.size(); ++r) {

@@ -121,14 +121,30 @@ Result<HardwareProfile> machine_of(const MachineOptions& options, const Environm
   return completed(std::move(*profile), options, table);
 }
 
-Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env)
+Result<const GpuTable*> LazyGpuTable::get()
+{
+  if (!table_) {
+    auto table = load_gpu_table(env_.data, {});
+    if (!table) return tl::unexpected(table.error());
+    table_ = *std::move(table);
+  }
+  return &*table_;
+}
+
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, LazyGpuTable& table)
 {
   auto profile = examined(options, env);
   if (!profile) return profile;
   if (profile->gpus.empty() && options.gpus.empty()) return completed(std::move(*profile), options, {});
-  const auto table = load_gpu_table(env.data, {});
-  if (!table) return tl::unexpected(table.error());
-  return completed(std::move(*profile), options, *table);
+  const auto known = table.get();
+  if (!known) return tl::unexpected(known.error());
+  return completed(std::move(*profile), options, **known);
+}
+
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env)
+{
+  LazyGpuTable table(env);
+  return machine_of(options, env, table);
 }
 
 std::vector<std::string> names_of(const std::vector<std::string>& paths)
@@ -143,7 +159,7 @@ std::vector<std::string> names_of(const std::vector<std::string>& paths)
   return unique;
 }
 
-Result<std::vector<NamedMachine>> machines_of(const Options& o, const Environment& env, const GpuTable& table)
+Result<std::vector<NamedMachine>> machines_of(const Options& o, const Environment& env, LazyGpuTable& table)
 {
   std::vector<NamedMachine> machines;
   const auto names = names_of(o.profiles);

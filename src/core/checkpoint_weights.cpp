@@ -1,7 +1,5 @@
 #include "checkpoint_weights.hpp"
 
-#include <string_view>
-
 namespace canirun {
 
 namespace {
@@ -13,11 +11,13 @@ bool has(std::string_view name, std::string_view part) { return name.find(part) 
 
 }  // namespace
 
-bool is_matrix(const PlannedTensor& t) { return t.ne[1] > 1 && !t.name.ends_with(".bias"); }
+NamedTensor named(const TensorPlan& plan, const PlannedTensor& t) { return {t, plan.roles[t.role].name}; }
 
-bool is_in_checkpoint(const PlannedTensor& t) { return t.loaded && !t.name.starts_with("rope_") && !has(t.name, "rope_factors"); }
+bool is_matrix(const NamedTensor& t) { return t.ne[1] > 1 && !t.name.ends_with(".bias"); }
 
-bool is_quantised(const PlannedTensor& t, CheckpointType type)
+bool is_in_checkpoint(const NamedTensor& t) { return t.loaded && !t.name.starts_with("rope_") && !has(t.name, "rope_factors"); }
+
+bool is_quantised(const NamedTensor& t, CheckpointType type)
 {
   if (type == CheckpointType::f32 || type == CheckpointType::f16 || type == CheckpointType::bf16) return false;
   if (t.place != TensorPlace::repeating || !is_matrix(t)) return false;
@@ -29,7 +29,7 @@ bool is_quantised(const PlannedTensor& t, CheckpointType type)
   return true;
 }
 
-double checkpoint_bytes_per_weight(const PlannedTensor& t, CheckpointType type)
+double checkpoint_bytes_per_weight(const NamedTensor& t, CheckpointType type)
 {
   if (type == CheckpointType::f32) return 4;
   if (!is_quantised(t, type)) return 2;
@@ -47,11 +47,12 @@ double checkpoint_bytes_per_weight(const PlannedTensor& t, CheckpointType type)
 
 TensorPlan checkpoint_speed_plan(TensorPlan plan, CheckpointType type)
 {
-  for (auto& t : plan.tensors) {
-    if (type == CheckpointType::f32) t.type = TensorType::f32;
-    else if (!is_quantised(t, type)) t.type = is_matrix(t) ? TensorType::bf16 : TensorType::f32;
-    else if (type == CheckpointType::fp8 || type == CheckpointType::int8) t.type = TensorType::q8_0;
-    else t.type = type == CheckpointType::mxfp4 ? TensorType::mxfp4 : TensorType::q4_0;
+  for (auto& tensor : plan.tensors) {
+    const auto t = named(plan, tensor);
+    if (type == CheckpointType::f32) tensor.type = TensorType::f32;
+    else if (!is_quantised(t, type)) tensor.type = is_matrix(t) ? TensorType::bf16 : TensorType::f32;
+    else if (type == CheckpointType::fp8 || type == CheckpointType::int8) tensor.type = TensorType::q8_0;
+    else tensor.type = type == CheckpointType::mxfp4 ? TensorType::mxfp4 : TensorType::q4_0;
   }
   return plan;
 }

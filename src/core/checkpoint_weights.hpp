@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "canirun/core/checkpoint.hpp"
 #include "canirun/core/tensor_plan.hpp"
 
@@ -9,15 +11,21 @@
 
 namespace canirun {
 
+/// A tensor and what it is called in its block.
+struct NamedTensor : PlannedTensor {
+  std::string_view name;
+};
+NamedTensor named(const TensorPlan& plan, const PlannedTensor& t);
+
 /// More than one row, and no bias.
-bool is_matrix(const PlannedTensor& t);
+bool is_matrix(const NamedTensor& t);
 /// Rope factors are computed, not loaded; MTP blocks are skipped.
-bool is_in_checkpoint(const PlannedTensor& t);
+bool is_in_checkpoint(const NamedTensor& t);
 /// True for the linear layers that the type quantises. Routers, convolutions and parameters of states stay as they are, and so do
 /// embeddings and the output matrix (quantisation configs list lm_head under ignored layers).
-bool is_quantised(const PlannedTensor& t, CheckpointType type);
+bool is_quantised(const NamedTensor& t, CheckpointType type);
 /// Bytes of one weight with its share of scales and zeros. `t.ne[0]` inputs of a row share scales in groups.
-double checkpoint_bytes_per_weight(const PlannedTensor& t, CheckpointType type);
+double checkpoint_bytes_per_weight(const NamedTensor& t, CheckpointType type);
 
 /// The plan with ggml types that cost about as much to read, for the speed law.
 TensorPlan checkpoint_speed_plan(TensorPlan plan, CheckpointType type);

@@ -38,12 +38,6 @@ std::string file_of(const ModelSpec& model, const ModelFacts& facts, FileType qu
   return fmt::format("{}-{}.gguf", model.id, name(quant));
 }
 
-/// Whether any of these tensors is in the main type of `type`.
-bool keeps(const TensorPlan& plan, std::span<const std::uint32_t> tensors, FileType type)
-{
-  return std::ranges::any_of(tensors, [&](std::uint32_t i) { return plan.tensors[i].type == default_tensor_type(type); });
-}
-
 std::vector<DeviceReport> device_reports(const Machine& machine, const Trial& trial)
 {
   std::vector<DeviceReport> devices;
@@ -221,25 +215,20 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
   if (unplannable) return;
   plan = declare_tensors(model);
   if (model.tensors.empty()) {
-    chooser.emplace(model, plan.tensors);
+    chooser.emplace(model, plan);
     memory.emplace(model, plan, chooser->sites());
   } else {
     memory.emplace(model, plan);
   }
   const auto n_params = plan.n_params();
-  const auto& layers = memory->layers();
-  const auto representatives = layers.representatives();
   const auto* native = chooser && model.native_type ? &*model.native_type : nullptr;
-  if (native) {
-    chooser->apply(*native, {}, plan.tensors, representatives);
-    published_bytes = layers.total_bytes(plan);
-  }
+  if (native) published_bytes = chooser->sizes(*native, {}).all;
   for (const auto type : types_of(model, question)) {
-    if (chooser) chooser->apply(type, {}, plan.tensors, representatives);
-    const auto total = layers.total_bytes(plan);
-    files.push_back({total, layers.loaded_bytes(plan), bits_per_weight(total, n_params)});
-    choices.push_back(
-        {.quant = type, .bits = files.back().bits, .requantised = native && !keeps(plan, representatives, *native)});
+    const auto [all, loaded] = chooser ? chooser->sizes(type, {}) : TypeChooser::Sizes{plan.total_bytes(), memory->loaded_bytes()};
+    files.push_back({all, loaded, bits_per_weight(all, n_params)});
+    choices.push_back({.quant = type,
+                       .bits = files.back().bits,
+                       .requantised = native && !chooser->uses(type, {}, default_tensor_type(*native))});
   }
   if (native) cap_requantised(choices, *native);
 }

@@ -34,7 +34,6 @@ class MemoryCache {
   /// The caches of a workload.
   std::span<const CacheTensor> caches(const Workload& workload);
   Bytes loaded_bytes() const { return layers_.loaded_bytes(plan_); }
-  const PlanLayers& layers() const { return layers_; }
 
   /// To be called when the plan's tensors get other types.
   void types_changed();

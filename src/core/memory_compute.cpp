@@ -17,9 +17,6 @@ struct Scratch {
   Graph graph;
   Scheduler scheduler;
   GraphAllocator allocator;
-  // What the last graph was folded by: the next one is most often of the same model.
-  std::vector<std::uint64_t> kinds;
-  std::size_t first_try = 0;
 };
 
 Scratch& scratch()
@@ -88,19 +85,13 @@ std::vector<Bytes> as_bytes(std::span<const std::uint64_t> sizes)
 std::optional<std::vector<Bytes>> folded_bytes(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of,
                                                const ScheduleRequest& request)
 {
-  auto& [graph, scheduler, allocator, known_kinds, first_try] = scratch();
-  auto kinds = layer_kinds(plan, request);
-  if (kinds != known_kinds) first_try = 0;
-  known_kinds = std::move(kinds);
-  for (; first_try < k_folding_tries.size(); ++first_try) {
-    const auto folding = fold_layers(known_kinds, k_folding_tries[first_try]);
-    if (!folding) continue;
-    graph_of.layers = folding->layers;
-    build_graph(model, plan, graph_of, graph);
-    const auto sizes = allocator.reserve(scheduler.run(graph, request), folding->checks, graph.layer_begin);
-    if (sizes) return as_bytes(*sizes);
-  }
-  return std::nullopt;
+  auto& [graph, scheduler, allocator] = scratch();
+  const auto folding = fold_layers(layer_kinds(plan, request));
+  if (!folding) return std::nullopt;
+  graph_of.layers = folding->layers;
+  build_graph(model, plan, graph_of, graph);
+  const auto sizes = allocator.reserve(scheduler.run(graph, request), folding->runs, graph.layer_begin);
+  return sizes ? std::optional(as_bytes(*sizes)) : std::nullopt;
 }
 
 }  // namespace
@@ -135,12 +126,12 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   request.weight_host = kept_in_ram(plan, devices);
   auto& graph = scratch().graph;
   auto graph_of = graph_request(model, workload, shape, true);
-  const auto folding = fold_layers(layer_kinds(plan, request), k_folding_tries.front());
+  const auto folding = fold_layers(layer_kinds(plan, request));
   if (folding) graph_of.layers = folding->layers;
   build_graph(model, plan, graph_of, graph);
   const auto& schedule = scratch().scheduler.assign(graph, request);
-  return std::ranges::all_of(graph.nodes, [&](std::int32_t id) {
-    const auto& t = graph.tensors[static_cast<std::size_t>(id)];
+  return std::ranges::all_of(schedule.nodes, [&](std::int32_t id) {
+    const auto& t = schedule.tensors[static_cast<std::size_t>(id)];
     return t.tag != NodeTag::flash_attn ||
            schedule.device[static_cast<std::size_t>(id)] == request.layer_device[static_cast<std::size_t>(t.layer)];
   });

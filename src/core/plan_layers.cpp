@@ -37,61 +37,50 @@ PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span
     : facts_(facts_of(model))
 {
   const std::size_t n_layer_all = model.n_layer + model.n_layer_nextn;
-  std::vector<std::vector<std::uint32_t>> layers(n_layer_all + 1);
+  const auto layer_of = [&](const PlannedTensor& t) { return std::min<std::size_t>(t.layer, n_layer_all); };
+  const auto is_outside = [](const PlannedTensor& t) { return t.place != TensorPlace::repeating || t.every_layer; };
   std::vector<Fnv1a> hashes(n_layer_all + 1);
   for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
     const auto& t = plan.tensors[i];
-    if (t.place != TensorPlace::repeating || t.every_layer) {
+    if (is_outside(t)) {
       outside_.push_back(i);
       continue;
     }
-    const auto il = std::min<std::size_t>(t.layer, n_layer_all);
-    layers[il].push_back(i);
-    auto& hash = hashes[il];
+    auto& hash = hashes[layer_of(t)];
     hash.add(std::uint64_t{sites[i]});
     for (const auto n : t.ne) hash.add(n);
     hash.add(std::uint64_t{(t.expert ? 1u : 0u) | (t.loaded ? 2u : 0u) | (t.duplicated_output ? 4u : 0u) | (t.lazy ? 8u : 0u)});
   }
   std::vector<std::uint64_t> known;
-  for (std::size_t il = 0; il < layers.size(); ++il) {
+  std::vector<bool> stands_for_kind(hashes.size());
+  for (std::size_t il = 0; il < hashes.size(); ++il) {
     const auto kind = std::ranges::find(known, hashes[il].value) - known.begin();
     if (kind == std::ssize(known)) {
       known.push_back(hashes[il].value);
-      kinds_.push_back({std::move(layers[il]), 0});
+      kinds_.emplace_back();
+      stands_for_kind[il] = true;
     }
     ++kinds_[static_cast<std::size_t>(kind)].n_layers;
     kind_of_.push_back(static_cast<std::uint32_t>(kind));
   }
-}
-
-std::vector<std::uint32_t> PlanLayers::representatives() const
-{
-  auto all = outside_;
-  for (const auto& kind : kinds_) all.insert(all.end(), kind.tensors.begin(), kind.tensors.end());
-  return all;
-}
-
-template <typename BytesOf>
-Bytes PlanLayers::sum(const TensorPlan& plan, BytesOf bytes_of) const
-{
-  Bytes all;
-  for (const auto& kind : kinds_) {
-    Bytes layer;
-    for (const auto i : kind.tensors) layer += bytes_of(plan.tensors[i]);
-    all += kind.n_layers * layer;
+  for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
+    const auto& t = plan.tensors[i];
+    const auto il = layer_of(t);
+    if (stands_for_kind[il] && !is_outside(t)) kinds_[kind_of_[il]].tensors.push_back(i);
   }
-  for (const auto i : outside_) all += bytes_of(plan.tensors[i]);
-  return all;
-}
-
-Bytes PlanLayers::total_bytes(const TensorPlan& plan) const
-{
-  return sum(plan, [](const PlannedTensor& t) { return t.bytes(); });
 }
 
 Bytes PlanLayers::loaded_bytes(const TensorPlan& plan) const
 {
-  return sum(plan, [](const PlannedTensor& t) { return t.loaded ? t.bytes() : Bytes{}; });
+  const auto bytes = [&](std::uint32_t i) { return plan.tensors[i].loaded ? plan.tensors[i].bytes() : Bytes{}; };
+  Bytes all;
+  for (const auto& kind : kinds_) {
+    Bytes layer;
+    for (const auto i : kind.tensors) layer += bytes(i);
+    all += kind.n_layers * layer;
+  }
+  for (const auto i : outside_) all += bytes(i);
+  return all;
 }
 
 std::vector<std::uint32_t> sites_by_type(const TensorPlan& plan)

@@ -39,15 +39,9 @@ class PlanLayers {
   /// Of layers 0 … n_layer − 1.
   std::span<const LayerFacts> facts() const { return facts_; }
 
-  /// One tensor of each kind of layer and those outside: all that the sums below look at.
-  std::vector<std::uint32_t> representatives() const;
-  Bytes total_bytes(const TensorPlan& plan) const;   ///< plan.total_bytes().
-  Bytes loaded_bytes(const TensorPlan& plan) const;  ///< Of them, those that are loaded.
+  Bytes loaded_bytes(const TensorPlan& plan) const;  ///< Of the tensors that a run loads.
 
  private:
-  template <typename BytesOf>
-  Bytes sum(const TensorPlan& plan, BytesOf bytes_of) const;
-
   std::vector<Kind> kinds_;
   std::vector<std::uint32_t> kind_of_, outside_;
   std::vector<LayerFacts> facts_;

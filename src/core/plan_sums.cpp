@@ -73,20 +73,25 @@ PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers)
   const auto add = [](LayerWork& to, const PlannedTensor& t) {
     if (t.loaded) (t.expert ? to.experts : to.dense).add(t);
   };
-  std::vector<LayerWork> kinds(layers.kinds().size());
-  for (std::size_t k = 0; k < kinds.size(); ++k) {
-    for (const auto i : layers.kinds()[k].tensors) add(kinds[k], plan.tensors[i]);
-  }
   PlanWork work;
-  work.reserve(layers.size());
-  for (std::size_t il = 0; il < layers.size(); ++il) {
-    work.push_back(kinds[layers.kind_of(il)]);
-    if (il < layers.facts().size()) work.back().facts = layers.facts()[il];
+  work.facts.assign(layers.facts().begin(), layers.facts().end());
+  work.kinds.resize(layers.kinds().size());
+  for (std::size_t k = 0; k < work.kinds.size(); ++k) {
+    for (const auto i : layers.kinds()[k].tensors) add(work.kinds[k], plan.tensors[i]);
   }
+  for (std::size_t il = 0; il < layers.size(); ++il) work.kind_of.push_back(layers.kind_of(il));
+  // What is outside of the layers is read with the first or the last one, which is of a kind of its own then.
+  const auto add_to = [&](std::uint32_t& kind, const PlannedTensor& t) {
+    if (std::ranges::count(work.kind_of, kind) > 1) {
+      work.kinds.push_back(LayerWork(work.kinds[kind]));
+      kind = static_cast<std::uint32_t>(work.kinds.size()) - 1;
+    }
+    add(work.kinds[kind], t);
+  };
   for (const auto i : layers.outside()) {
     const auto& t = plan.tensors[i];
     if (t.place == TensorPlace::input && !t.duplicated_output) continue;
-    add(t.every_layer ? work.front() : work.back(), t);
+    add_to(t.every_layer ? work.kind_of.front() : work.kind_of.back(), t);
   }
   return work;
 }

@@ -46,11 +46,14 @@ struct WeightWork {
 
 struct LayerWork {
   WeightWork dense, experts;  ///< Every expert; a token uses a share of them.
-  LayerFacts facts;
 };
 
-/// The layers, then the output layer (with a tied embedding; of other input tables a token reads one row).
-using PlanWork = std::vector<LayerWork>;
+struct PlanWork {
+  std::vector<LayerWork> kinds;  ///< Layers that differ.
+  /// Kind of each layer, then of the output layer (with a tied embedding; of other input tables a token reads one row).
+  std::vector<std::uint32_t> kind_of;
+  std::vector<LayerFacts> facts;  ///< Of each layer.
+};
 PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers);
 
 /// The work of one token on each of placement.gpus, then on the host. `depth`: tokens in the cache.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <deque>
 #include <string_view>
-#include <tuple>
-#include <unordered_map>
+
+#include "arch/tensor_name.hpp"
 
 namespace canirun {
 
@@ -18,22 +18,10 @@ bool contains_any(std::string_view name, std::span<const std::string_view> parts
   return std::ranges::any_of(parts, [name](std::string_view part) { return contains(name, part); });
 }
 
-/// "blk.17.attn_q.weight" → {17, "attn_q.weight"}; tensors outside the blocks have layer −1 and their whole name as role.
-struct SplitName {
-  int layer = -1;
-  std::string_view role;
-};
-
-SplitName split(std::string_view name)
+/// The name by which llama-quantize knows a tensor: without its block, unless that is an encoder's or a decoder's.
+std::string quantizer_name(const TensorRole& role, std::uint32_t layer)
 {
-  constexpr std::string_view k_prefix = "blk.";
-  SplitName result{.role = name};
-  if (!name.starts_with(k_prefix)) return result;
-  const auto* const end = name.data() + name.size();
-  const auto [next, error] = std::from_chars(name.data() + k_prefix.size(), end, result.layer);
-  if (error != std::errc{} || next == end || *next != '.') return {.layer = -1, .role = name};
-  result.role = {next + 1, static_cast<std::size_t>(end - next - 1)};
-  return result;
+  return role.before.empty() ? role.name : full_name(role, layer);
 }
 
 /// llama-quant.cpp: tensor_get_category.
@@ -219,76 +207,84 @@ TensorType fallback(TensorType type, std::uint64_t n_columns)
 
 }  // namespace
 
-TypeChooser::TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> tensors)
-    : site_of_(tensors.size()), grouped_70b_(is_type_70b(model))
+TypeChooser::TypeChooser(const ModelSpec& model, const TensorPlan& plan)
+    : site_of_(plan.tensors.size()), grouped_70b_(is_type_70b(model))
 {
-  std::vector<Site> sites(tensors.size());
+  const auto& tensors = plan.tensors;
   struct Visit {
-    int layer;
+    std::int64_t layer;
     std::string_view role;
     std::size_t tensor;
   };
   std::array<std::vector<Visit>, static_cast<std::size_t>(Category::other)> visits;
   struct Role {
     Site site;
-    std::uint32_t latest = 0;  ///< Site of the tensor before with this role: most often the same.
+    std::uint32_t latest = UINT32_MAX;  ///< Site of the tensor before with this role: most often the same.
   };
-  std::unordered_map<std::uint64_t, Role> roles;
-  std::vector<Role*> role_of(tensors.size());
+  std::vector<Role> roles;
+  std::deque<std::string> long_names;
   // conversion/gpt_oss.py writes the experts in MXFP4 whatever the file type; other models published so are converted like any.
   const bool native_mxfp4 = model.arch == "gpt-oss" && model.native_type == FileType::MXFP4_MOE;
   const auto everywhere = model_conditions(model);
+  for (const auto& r : plan.roles) {
+    const auto role = quantizer_name(r, 0);
+    roles.push_back({.site = {.category = category_of(role),
+                              .category_2025 = category_of_2025(role),
+                              .per_layer_embd = role == "per_layer_token_embd.weight",
+                              .quantizable = name_is_quantizable(role),
+                              .always_f32 = name_is_always_f32(role),
+                              .native_expert = native_mxfp4 && role.ends_with("_exps.weight"),
+                              .conditions = everywhere}});
+    if (roles.back().site.category == Category::output) tied_ = false;
+  }
 
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& t = tensors[i];
-    const auto [found, is_new] = roles.try_emplace(t.role);
-    if (is_new) {
-      const auto role = split(t.name).role;
-      found->second.site = {.category = category_of(role),
-                            .category_2025 = category_of_2025(role),
-                            .per_layer_embd = role == "per_layer_token_embd.weight",
-                            .quantizable = name_is_quantizable(role),
-                            .always_f32 = name_is_always_f32(role),
-                            .native_expert = native_mxfp4 && role.ends_with("_exps.weight"),
-                            .conditions = everywhere};
+    const auto& site = roles[t.role].site;
+    if (!site.quantizable || !is_matrix(t) || (site.category != Category::attn_v && !is_ffn(site.category))) continue;
+    const auto& role = plan.roles[t.role];
+    const bool in_block = role.in_block && role.before.empty();
+    const std::string_view name = in_block || !role.in_block ? role.name : long_names.emplace_back(quantizer_name(role, t.layer));
+    visits[static_cast<std::size_t>(site.category)].push_back({in_block ? std::int64_t{t.layer} : -1, name, i});
+  }
+  std::vector<Conditions> positions(tensors.size());
+  const std::int64_t n_layer = model.n_layer + model.n_layer_nextn;
+  const bool layer_by_name = model.moe && model.moe->n_expert > 1;
+  for (std::size_t category = 0; category < visits.size(); ++category) {
+    auto& same = visits[category];
+    const auto before = [](const Visit& a, const Visit& b) {  // llama-model-loader.h: weight_name_comparer
+      return a.layer != b.layer ? a.layer < b.layer : a.role < b.role;
+    };
+    if (!std::ranges::is_sorted(same, before)) std::ranges::sort(same, before);
+    for (std::size_t rank = 0; rank < same.size(); ++rank) {
+      Position at{.rank = static_cast<std::int64_t>(rank), .n_same = static_cast<std::int64_t>(same.size()), .n_layer = n_layer};
+      at.layer = layer_by_name ? same[rank].layer : at.rank;
+      positions[same[rank].tensor] = position_conditions(static_cast<Category>(category), at);
     }
-    role_of[i] = &found->second;
-    auto& site = sites[i] = found->second.site;
+  }
+
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& t = tensors[i];
+    auto& role = roles[t.role];
+    auto site = role.site;
     site.n_columns = t.ne[0];
     site.integers = t.type == TensorType::i32;
     site.quantizable = site.quantizable && is_matrix(t);
     site.always_f32 = site.always_f32 || !is_matrix(t);
     site.wide_expert = t.ne[2] > 1 && (model.arch != "bailingmoe3" || is_ffn(site.category));
-    if (site.category == Category::output) tied_ = false;
-    if (site.quantizable && (site.category == Category::attn_v || is_ffn(site.category))) {
-      const auto [layer, role] = split(t.name);
-      visits[static_cast<std::size_t>(site.category)].push_back({layer, role, i});
+    site.conditions |= positions[i];
+    if (role.latest >= sites_.size() || sites_[role.latest] != site) {
+      const auto found = std::ranges::find(sites_, site);
+      role.latest = static_cast<std::uint32_t>(found - sites_.begin());
+      if (found == sites_.end()) {
+        sites_.push_back(site);
+        rows_.emplace_back();
+      }
     }
-  }
-
-  const std::int64_t n_layer = model.n_layer + model.n_layer_nextn;
-  const bool layer_by_name = model.moe && model.moe->n_expert > 1;
-  for (auto& same : visits) {
-    const auto before = [](const Visit& a, const Visit& b) {  // llama-model-loader.h: weight_name_comparer
-      return std::tie(a.layer, a.role) < std::tie(b.layer, b.role);
-    };
-    if (!std::ranges::is_sorted(same, before)) std::ranges::sort(same, before);
-    for (std::size_t rank = 0; rank < same.size(); ++rank) {
-      auto& site = sites[same[rank].tensor];
-      Position at{.rank = static_cast<std::int64_t>(rank), .n_same = static_cast<std::int64_t>(same.size()), .n_layer = n_layer};
-      at.layer = layer_by_name ? same[rank].layer : at.rank;
-      site.conditions |= position_conditions(site.category, at);
-    }
-  }
-
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    auto& latest = role_of[i]->latest;
-    if (latest >= sites_.size() || sites_[latest] != sites[i]) {
-      auto found = std::ranges::find(sites_, sites[i]);
-      if (found == sites_.end()) found = sites_.insert(found, sites[i]);
-      latest = static_cast<std::uint32_t>(found - sites_.begin());
-    }
-    site_of_[i] = latest;
+    site_of_[i] = role.latest;
+    const auto rows = t.ne[1] * t.ne[2] * t.ne[3];
+    rows_[role.latest].all += rows;
+    if (t.loaded) rows_[role.latest].loaded += rows;
   }
 }
 
@@ -337,16 +333,25 @@ void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<Planne
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].type = types[site_of_[i]];
 }
 
-void TypeChooser::apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors,
-                        std::span<const std::uint32_t> which) const
+TypeChooser::Sizes TypeChooser::sizes(FileType type, QuantizeOptions options) const
 {
-  const auto types = types_of_sites(type, options);
-  for (const auto i : which) tensors[i].type = types[site_of_[i]];
+  Sizes sums;
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    const auto row = row_size(type_at(sites_[i], type, options), sites_[i].n_columns);
+    sums.all += rows_[i].all * row;
+    sums.loaded += rows_[i].loaded * row;
+  }
+  return sums;
 }
 
-void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, std::vector<PlannedTensor>& tensors)
+bool TypeChooser::uses(FileType type, QuantizeOptions options, TensorType tensor_type) const
 {
-  TypeChooser(model, tensors).apply(type, options, tensors);
+  return std::ranges::any_of(sites_, [&](const Site& s) { return type_at(s, type, options) == tensor_type; });
+}
+
+void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, TensorPlan& plan)
+{
+  TypeChooser(model, plan).apply(type, options, plan.tensors);
 }
 
 }  // namespace canirun

@@ -17,13 +17,17 @@ namespace canirun {
 /// pays for names and order only once.
 class TypeChooser {
  public:
-  TypeChooser(const ModelSpec& model, std::span<const PlannedTensor> tensors);
+  TypeChooser(const ModelSpec& model, const TensorPlan& plan);
 
-  /// Sets the type of each tensor; `tensors` are those of the constructor, in the same order. Tables of integers keep their type.
+  /// Sets the type of each tensor; `tensors` are those of the plan, in the same order. Tables of integers keep their type.
   void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors) const;
-  /// The same for some of them.
-  void apply(FileType type, QuantizeOptions options, std::span<PlannedTensor> tensors,
-             std::span<const std::uint32_t> which) const;
+  /// Of a file of that type, without setting types.
+  struct Sizes {
+    Bytes all, loaded;  ///< Of all its tensors, and of those that a run loads.
+  };
+  Sizes sizes(FileType type, QuantizeOptions options) const;
+  /// Whether a file of `type` has matrices of `tensor_type`.
+  bool uses(FileType type, QuantizeOptions options, TensorType tensor_type) const;
 
   /// One number a tensor: equal ones get equal types.
   std::span<const std::uint32_t> sites() const { return site_of_; }
@@ -47,14 +51,18 @@ class TypeChooser {
   TensorType type_at(const Site& site, FileType type, QuantizeOptions options) const;
   TensorType quantized_type(const Site& site, FileType type, QuantizeOptions options) const;
 
+  struct Rows {
+    std::uint64_t all = 0, loaded = 0;
+  };
   std::vector<Site> sites_;             ///< Those that differ: tensors repeat from layer to layer.
+  std::vector<Rows> rows_;              ///< Of all tensors of each site.
   std::vector<std::uint32_t> site_of_;  ///< Of each tensor.
   bool tied_ = true;                    ///< No output.weight: the token embedding is quantised as the output.
   bool grouped_70b_ = false;            ///< Llama-2-70B and its like give attn_v more bits.
 };
 
-/// Sets the ggml type of each of `tensors` as llama-quantize does for `type`.
+/// Sets the ggml type of each tensor of `plan` as llama-quantize does for `type`.
 /// Source: llama-quant.cpp (llama_model_quantize_impl), conversion/base.py (prepare_tensors) of llama.cpp v0.5.0.
-void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, std::vector<PlannedTensor>& tensors);
+void choose_tensor_types(const ModelSpec& model, FileType type, QuantizeOptions options, TensorPlan& plan);
 
 }  // namespace canirun

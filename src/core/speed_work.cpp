@@ -60,20 +60,32 @@ double expert_share(const ModelSpec& model)
 void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const PlanWork& plan, const Placement& placement,
                  const std::vector<std::size_t>& devices)
 {
+  // How many layers of each kind each device reads, without and with their experts.
+  const auto n_kinds = plan.kinds.size();
+  std::vector<std::uint32_t> dense(work.size() * n_kinds), experts(work.size() * n_kinds);
+  for (std::uint32_t il = 0; il < plan.kind_of.size(); ++il) {
+    const auto kind = plan.kind_of[il];
+    ++dense[devices[il] * n_kinds + kind];
+    ++experts[(placement.experts_on_host(il) ? work.size() - 1 : devices[il]) * n_kinds + kind];
+  }
   const auto share = expert_share(model);
-  const auto add = [](TokenWork& to, const WeightWork& w, double active) {
+  const auto add = [](TokenWork& to, const WeightWork& w, double n_layers, double active) {
     for (std::size_t f = 0; f < k_quant_families; ++f) {
-      to.bytes[f] += active * w.bytes[f];
-      to.weights[f] += active * w.weights[f];
-      to.resident_bytes += w.bytes[f];
+      to.bytes[f] += n_layers * active * w.bytes[f];
+      to.weights[f] += n_layers * active * w.weights[f];
+      to.resident_bytes += n_layers * w.bytes[f];
     }
   };
-  for (std::uint32_t il = 0; il < plan.size(); ++il) {
-    auto& own = work[devices[il]];
-    add(own, plan[il].dense, 1);
-    auto& of_experts = placement.experts_on_host(il) ? work.back() : own;
-    add(of_experts, plan[il].experts, share);
-    for (const auto n : plan[il].experts.weights) of_experts.expert_weights += share * n;
+  for (std::size_t device = 0; device < work.size(); ++device) {
+    auto& own = work[device];
+    for (std::size_t kind = 0; kind < n_kinds; ++kind) {
+      const auto& layer = plan.kinds[kind];
+      if (const double n = dense[device * n_kinds + kind]; n > 0) add(own, layer.dense, n, 1);
+      if (const double n = experts[device * n_kinds + kind]; n > 0) {
+        add(own, layer.experts, n, share);
+        for (const auto weights : layer.experts.weights) own.expert_weights += n * share * weights;
+      }
+    }
   }
 }
 
@@ -126,7 +138,7 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, 
   add_caches(work, model, caches, workload, devices, depth);
   for (std::uint32_t il = 0; il < model.n_layer; ++il) {
     auto& w = work[devices[il]];
-    const auto& layer = plan[il].facts;
+    const auto& layer = plan.facts[il];
     w.layers += layer.blocks;
     if (layer.recurrent) w.recurrent_layers += 1;
     if (layer.moe) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;

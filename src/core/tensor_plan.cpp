@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "arch/registry.hpp"
+#include "arch/tensor_name.hpp"
 #include "quantize.hpp"
 
 namespace canirun {
@@ -13,25 +14,33 @@ namespace {
 /// architecture is unknown here.
 void add_file_tensors(const ModelSpec& model, TensorPlan& plan)
 {
-  std::unordered_set<std::string_view> known;
-  for (const auto& t : plan.tensors) known.insert(t.name);
-  std::vector<PlannedTensor> rest;
+  std::unordered_set<std::string> known;
+  for (const auto& t : plan.tensors) known.insert(plan.name(t));
+  NamedTensors rest(plan, model.arch);
   for (const auto& source : model.tensors) {
     if (known.contains(source.name)) continue;
-    auto t = describe_tensor(source.name, model.arch);
+    auto& t = rest.append(source.name);
     std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), t.ne.size()), t.ne.begin());
     t.type = source.type;
     t.loaded = t.place != TensorPlace::repeating || t.layer < model.n_layer || model.n_layer_nextn == 0;
-    rest.push_back(std::move(t));
   }
-  plan.tensors.insert(plan.tensors.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
-  if (plan.slots.empty() && std::ranges::find(plan.tensors, "output.weight", &PlannedTensor::name) == plan.tensors.end()) {
-    const auto embd = std::ranges::find(plan.tensors, "token_embd.weight", &PlannedTensor::name);
-    if (embd != plan.tensors.end()) embd->duplicated_output = true;
+  if (plan.slots.empty() && !plan.find("output.weight")) {
+    const auto* embd = plan.find("token_embd.weight");
+    if (embd) plan.tensors[static_cast<std::size_t>(embd - plan.tensors.data())].duplicated_output = true;
   }
 }
 
 }  // namespace
+
+std::string TensorPlan::name(const PlannedTensor& t) const { return full_name(roles[t.role], t.layer); }
+
+const PlannedTensor* TensorPlan::find(std::string_view wanted) const
+{
+  const auto found = std::ranges::find_if(tensors, [&](const PlannedTensor& t) {
+    return wanted.ends_with(roles[t.role].name) && name(t) == wanted;
+  });
+  return found == tensors.end() ? nullptr : &*found;
+}
 
 Bytes TensorPlan::total_bytes() const
 {
@@ -92,12 +101,8 @@ std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::
   std::vector<std::optional<Bytes>> sizes(types.size());
   const auto rules = rules_of_month(month);
   if (rules == QuantizeRules::current || !model.tensors.empty()) return sizes;
-  auto plan = declare_tensors(model);
-  const TypeChooser chooser(model, plan.tensors);
-  const auto size = [&](FileType type, QuantizeRules by) {
-    chooser.apply(type, {.rules = by}, plan.tensors);
-    return plan.total_bytes();
-  };
+  const TypeChooser chooser(model, declare_tensors(model));
+  const auto size = [&](FileType type, QuantizeRules by) { return chooser.sizes(type, {.rules = by}).all; };
   for (std::size_t i = 0; i < types.size(); ++i) {
     const auto then = size(types[i], rules);
     if (then != size(types[i], QuantizeRules::current)) sizes[i] = then;
@@ -108,7 +113,7 @@ std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options)
 {
   auto plan = declare_tensors(model);
-  if (model.tensors.empty()) choose_tensor_types(model, type, options, plan.tensors);
+  if (model.tensors.empty()) choose_tensor_types(model, type, options, plan);
   return plan;
 }
 

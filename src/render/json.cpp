@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "canirun/core/hardware_json.hpp"
 #include "canirun/core/quant_quality.hpp"
 #include "describe.hpp"
+#include "json_text.hpp"
 #include "renderers.hpp"
 
 namespace canirun {
@@ -15,118 +15,169 @@ namespace {
 using json = nlohmann::ordered_json;
 
 /// Estimates with more digits than these would only look exact.
-json decimal(double value, int digits)
+double decimal(double value, int digits)
 {
   const auto scale = std::pow(10.0, digits);
   return std::round(value * scale) / scale;
 }
 
-json range(const std::optional<Range>& r, int digits)
+void write_range(JsonText& out, const std::optional<Range>& r, int digits)
 {
-  if (!r) return nullptr;
-  return {{"low", decimal(r->low, digits)}, {"estimate", decimal(r->estimate, digits)}, {"high", decimal(r->high, digits)}};
+  if (!r) {
+    out.null();
+    return;
+  }
+  out.open('{');
+  out.key("low").number(decimal(r->low, digits));
+  out.key("estimate").number(decimal(r->estimate, digits));
+  out.key("high").number(decimal(r->high, digits));
+  out.close('}');
 }
 
 template <typename T>
-json name_or_null(const std::optional<T>& value)
+void write_name(JsonText& out, const std::optional<T>& value)
 {
-  return value ? json(name(*value)) : json(nullptr);
+  if (value) out.string(name(*value));
+  else out.null();
 }
 
-void add_parts(json& out, const MemoryParts& parts, const QuantReport& row)
+void write_if(JsonText& out, bool known, std::uint64_t value)
 {
-  out["weights_bytes"] = parts.weights.count;
-  out["kv_cache_bytes"] = row.caches_known ? json(parts.kv_cache.count) : json(nullptr);
-  out["recurrent_state_bytes"] = row.caches_known ? json(parts.recurrent_state.count) : json(nullptr);
-  out["compute_bytes"] = row.compute_known ? json(parts.compute.count) : json(nullptr);
-  out["output_bytes"] = parts.output.count;
-  out["projector_bytes"] = parts.projector.count;
-  out["runtime_overhead_bytes"] = parts.runtime_overhead.count;
-  out["total_bytes"] = parts.total().count;
+  if (known) out.whole(value);
+  else out.null();
 }
 
-json device_json(const DeviceReport& d, const QuantReport& row)
+void write_parts(JsonText& out, const MemoryParts& parts, const QuantReport& row)
 {
-  json out{{"device", d.device}, {"name", d.name}};
-  add_parts(out, d.parts, row);
-  out["budget_bytes"] = d.budget.count;
-  out["headroom_bytes"] = d.headroom_bytes();
-  return out;
+  out.key("weights_bytes").whole(parts.weights.count);
+  write_if(out.key("kv_cache_bytes"), row.caches_known, parts.kv_cache.count);
+  write_if(out.key("recurrent_state_bytes"), row.caches_known, parts.recurrent_state.count);
+  write_if(out.key("compute_bytes"), row.compute_known, parts.compute.count);
+  out.key("output_bytes").whole(parts.output.count);
+  out.key("projector_bytes").whole(parts.projector.count);
+  out.key("runtime_overhead_bytes").whole(parts.runtime_overhead.count);
+  out.key("total_bytes").whole(parts.total().count);
 }
 
-json media_json(const MediaRun& m)
+void write_devices(JsonText& out, const QuantReport& row)
 {
-  json stages = json::array();
-  for (const auto& s : m.stages) stages.push_back({{"stage", s.name}, {"gpu_bytes", s.gpu.count}, {"host_bytes", s.host.count}});
-  const bool picture = m.unit != MediaRun::Unit::speech;
-  return {{"unit", m.unit == MediaRun::Unit::image   ? "image"
-                   : m.unit == MediaRun::Unit::video ? "video"
-                                                     : "speech"},
-          {"runtime", m.runtime.empty() ? json(nullptr) : json(m.runtime)},
-          {"width", picture ? json(m.width) : json(nullptr)},
-          {"height", picture ? json(m.height) : json(nullptr)},
-          {"frames", picture ? json(m.frames) : json(nullptr)},
-          {"steps", picture ? json(m.steps) : json(nullptr)},
-          {"settings", m.settings},
-          {"stages", std::move(stages)},
-          {"seconds", range(m.seconds, 2)},
-          {"times_real_time", range(m.times_real_time, 2)},
-          {"buffer_range", {{"low", decimal(m.memory_low, 2)}, {"high", decimal(m.memory_high, 2)}}}};
-}
-
-json quant_json(const QuantReport& row)
-{
-  json memory, devices = json::array();
-  add_parts(memory, row.memory, row);
-  for (const auto& d : row.devices) devices.push_back(device_json(d, row));
-  const auto& p = row.placement;
-  json out{{"quant", quant_text(row)},
-           {"grade", name(row.grade.letter)},
-           {"memory_grade", name(row.grade.memory)},
-           {"speed_grade", name_or_null(row.grade.speed)},
-           {"limited_by", name(row.grade.limited_by)},
-           {"fits", row.fits},
-           {"file_bytes", row.file_bytes.count},
-           {"bits_per_weight", decimal(row.bits_per_weight.value, 4)},
-           {"placement",
-            {{"mode", name(p.mode)}, {"n_gpu_layers", p.n_gpu_layers}, {"n_layers", p.n_layers}, {"n_cpu_moe", p.n_cpu_moe}}},
-           {"memory", std::move(memory)},
-           {"devices", std::move(devices)},
-           {"speed",
-            {{"generation_tps", range(row.speed.generation_tps, 2)},
-             {"prompt_tps", range(row.speed.prompt_tps, 1)},
-             {"time_to_first_token_s", range(row.speed.time_to_first_token_s, 3)},
-             {"limited_by", name(row.speed.limited_by)},
-             {"basis", name(row.speed.basis)}}},
-           {"max_ctx", row.max_ctx ? json(*row.max_ctx) : json(nullptr)},
-           {"command", row.command.empty() ? json(nullptr) : json(row.command)},
-           {"notes", row.notes}};
-  if (const auto quality = row.media || row.quant_label ? std::nullopt : quality_of(row.quant)) {
-    out["quality"] = {{"kl_divergence", decimal(quality->kl_divergence, 6)},
-                      {"perplexity_increase", decimal(quality->perplexity_increase, 4)},
-                      {"imatrix", quality->imatrix},
-                      {"costs", quality->words()},
-                      {"measured_on", k_quality_model},
-                      {"source", k_quality_source}};
+  out.open_list("devices");
+  for (const auto& d : row.devices) {
+    out.item();
+    out.open('{');
+    out.key("device").string(d.device);
+    out.key("name").string(d.name);
+    write_parts(out, d.parts, row);
+    out.key("budget_bytes").whole(d.budget.count);
+    out.key("headroom_bytes").value(d.headroom_bytes());
+    out.close('}');
   }
-  if (row.media) out["media"] = media_json(*row.media);
-  return out;
+  out.close(']');
 }
 
-json model_json(const ModelReport& m)
+void write_speed(JsonText& out, const SpeedEstimate& speed)
 {
-  json quants = json::array();
-  for (const auto& row : m.quants) quants.push_back(quant_json(row));
-  return {{"id", m.id},
-          {"name", m.name},
-          {"source", m.source},
-          {"tasks", m.tasks},
-          {"n_params", m.n_params},
-          {"grade", name_or_null(m.grade)},
-          {"best_quant", m.best ? json(quant_text(m.quants[*m.best])) : json(nullptr)},
-          {"quants", std::move(quants)},
-          {"n_ctx", m.n_ctx > 0 ? json(m.n_ctx) : json(nullptr)},
-          {"notes", m.notes}};
+  out.open_object("speed");
+  write_range(out.key("generation_tps"), speed.generation_tps, 2);
+  write_range(out.key("prompt_tps"), speed.prompt_tps, 1);
+  write_range(out.key("time_to_first_token_s"), speed.time_to_first_token_s, 3);
+  out.key("limited_by").string(name(speed.limited_by));
+  out.key("basis").string(name(speed.basis));
+  out.close('}');
+}
+
+void write_quality(JsonText& out, const QuantQuality& quality)
+{
+  out.open_object("quality");
+  out.key("kl_divergence").number(decimal(quality.kl_divergence, 6));
+  out.key("perplexity_increase").number(decimal(quality.perplexity_increase, 4));
+  out.key("imatrix").flag(quality.imatrix);
+  out.key("costs").string(quality.words());
+  out.key("measured_on").string(k_quality_model);
+  out.key("source").string(k_quality_source);
+  out.close('}');
+}
+
+void write_media(JsonText& out, const MediaRun& m)
+{
+  const bool picture = m.unit != MediaRun::Unit::speech;
+  out.open_object("media");
+  out.key("unit").string(m.unit == MediaRun::Unit::image   ? "image"
+                         : m.unit == MediaRun::Unit::video ? "video"
+                                                           : "speech");
+  out.key("runtime").string_or_null(m.runtime);
+  write_if(out.key("width"), picture, m.width);
+  write_if(out.key("height"), picture, m.height);
+  write_if(out.key("frames"), picture, m.frames);
+  write_if(out.key("steps"), picture, m.steps);
+  out.key("settings").strings(m.settings);
+  out.open_list("stages");
+  for (const auto& s : m.stages) {
+    out.item();
+    out.open('{');
+    out.key("stage").string(s.name);
+    out.key("gpu_bytes").whole(s.gpu.count);
+    out.key("host_bytes").whole(s.host.count);
+    out.close('}');
+  }
+  out.close(']');
+  write_range(out.key("seconds"), m.seconds, 2);
+  write_range(out.key("times_real_time"), m.times_real_time, 2);
+  out.open_object("buffer_range");
+  out.key("low").number(decimal(m.memory_low, 2));
+  out.key("high").number(decimal(m.memory_high, 2));
+  out.close('}');
+  out.close('}');
+}
+
+void write_quant(JsonText& out, const QuantReport& row)
+{
+  out.open('{');
+  out.key("quant").string(quant_text(row));
+  out.key("grade").string(name(row.grade.letter));
+  out.key("memory_grade").string(name(row.grade.memory));
+  write_name(out.key("speed_grade"), row.grade.speed);
+  out.key("limited_by").string(name(row.grade.limited_by));
+  out.key("fits").flag(row.fits);
+  out.key("file_bytes").whole(row.file_bytes.count);
+  out.key("bits_per_weight").number(decimal(row.bits_per_weight.value, 4));
+  const auto& p = row.placement;
+  out.open_object("placement");
+  out.key("mode").string(name(p.mode));
+  out.key("n_gpu_layers").whole(p.n_gpu_layers);
+  out.key("n_layers").whole(p.n_layers);
+  out.key("n_cpu_moe").whole(p.n_cpu_moe);
+  out.close('}');
+  out.open_object("memory");
+  write_parts(out, row.memory, row);
+  out.close('}');
+  write_devices(out, row);
+  write_speed(out, row.speed);
+  write_if(out.key("max_ctx"), row.max_ctx.has_value(), row.max_ctx.value_or(0));
+  out.key("command").string_or_null(row.command);
+  out.key("notes").strings(row.notes);
+  if (const auto quality = row.media || row.quant_label ? std::nullopt : quality_of(row.quant)) write_quality(out, *quality);
+  if (row.media) write_media(out, *row.media);
+  out.close('}');
+}
+
+void write_model_members(JsonText& out, const ModelReport& m)
+{
+  out.key("id").string(m.id);
+  out.key("name").string(m.name);
+  out.key("source").string(m.source);
+  out.key("tasks").strings(m.tasks);
+  out.key("n_params").whole(m.n_params);
+  write_name(out.key("grade"), m.grade);
+  out.key("best_quant").string_or_null(m.best ? quant_text(m.quants[*m.best]) : "");
+  out.open_list("quants");
+  for (const auto& row : m.quants) {
+    out.item();
+    write_quant(out, row);
+  }
+  out.close(']');
+  write_if(out.key("n_ctx"), m.n_ctx > 0, m.n_ctx);
+  out.key("notes").strings(m.notes);
 }
 
 json workload_json(const Report& report)
@@ -172,72 +223,17 @@ json checks_json(const std::vector<CheckResult>& checks)
   return out;
 }
 
-/// Invalid UTF-8 from a file or a driver becomes U+FFFD: the document is always valid.
-std::string dump(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
-
-/// A document written value by value: the whole catalogue as one tree of values takes ten times the memory of its text.
-class JsonText {
- public:
-  void open(char bracket)
-  {
-    text_ += bracket;
-    text_ += '\n';
-    ++depth_;
-    first_ = true;
-  }
-  void close(char bracket)
-  {
-    --depth_;
-    text_ += '\n';
-    text_.append(k_indent * depth_, ' ');
-    text_ += bracket;
-    first_ = false;
-  }
-  void key(std::string_view name)
-  {
-    item();
-    text_ += '"';
-    text_ += name;
-    text_ += "\": ";
-  }
-  void item()
-  {
-    if (!first_) text_ += ",\n";
-    first_ = false;
-    text_.append(k_indent * depth_, ' ');
-  }
-  /// Text of a value as dump(value, k_indent) has it.
-  void text(std::string_view dumped)
-  {
-    for (std::size_t begin = 0, end = 0; end != std::string_view::npos; begin = end + 1) {
-      end = dumped.find('\n', begin);
-      text_ += dumped.substr(begin, end == std::string_view::npos ? end : end + 1 - begin);
-      if (end != std::string_view::npos) text_.append(k_indent * depth_, ' ');
-    }
-  }
-  void value(const json& v) { text(dump(v, k_indent)); }
-  /// Room for these values, so that a long document does not move while it grows.
-  void reserve(const std::vector<std::string>& values)
-  {
-    auto bytes = text_.size() + 4096;
-    for (const auto& v : values)
-      bytes += v.size() + k_indent * depth_ * static_cast<std::size_t>(1 + std::ranges::count(v, '\n')) + 2;
-    text_.reserve(bytes);
-  }
-  std::string take() { return std::move(text_); }
-
-  static constexpr std::size_t k_indent = 2;
-
- private:
-  std::string text_;
-  std::size_t depth_ = 0;
-  bool first_ = true;
-};
-
-std::vector<std::string> model_texts(const Report& report, const RenderOptions& options)
+/// Each model at its depth in a document.
+std::vector<std::string> model_texts(const Report& report, const RenderOptions& options, std::size_t depth)
 {
   std::vector<std::string> texts(report.models.size());
-  const auto render = [&](std::size_t i) { texts[i] = dump(model_json(report.models[i]), JsonText::k_indent); };
+  const auto render = [&](std::size_t i) {
+    JsonText model(JsonText::Layout::lines, depth);
+    model.open('{');
+    write_model_members(model, report.models[i]);
+    model.close('}');
+    texts[i] = model.take();
+  };
   if (options.for_each) options.for_each(texts.size(), render);
   else
     for (std::size_t i = 0; i < texts.size(); ++i) render(i);
@@ -247,29 +243,13 @@ std::vector<std::string> model_texts(const Report& report, const RenderOptions& 
 void add_report(JsonText& out, const Report& report, const RenderOptions& options)
 {
   out.open('{');
-  const auto member = [&](const char* key, const json& value) {
-    out.key(key);
-    out.value(value);
-  };
-  member("schema", "canirun.report/1");
-  member("canirun", CANIRUN_VERSION);
-  if (!report.machine.empty()) member("machine", report.machine);
-  member("hardware", to_json(report.hardware));
-  member("workload", workload_json(report));
-  if (report.models.empty()) {
-    member("models", json::array());
-  } else {
-    out.key("models");
-    out.open('[');
-    auto texts = model_texts(report, options);
-    out.reserve(texts);
-    for (auto& text : texts) {
-      out.item();
-      out.text(std::exchange(text, {}));
-    }
-    out.close(']');
-  }
-  if (!report.checks.empty()) member("checks", checks_json(report.checks));
+  out.key("schema").string("canirun.report/1");
+  out.key("canirun").string(CANIRUN_VERSION);
+  if (!report.machine.empty()) out.key("machine").string(report.machine);
+  out.key("hardware").value(to_json(report.hardware));
+  out.key("workload").value(workload_json(report));
+  out.key("models").written(model_texts(report, options, out.depth() + 1));
+  if (!report.checks.empty()) out.key("checks").value(checks_json(report.checks));
   out.close('}');
 }
 
@@ -284,12 +264,9 @@ std::string render_json(Reports reports, const RenderOptions& options)
     return out.take() + "\n";
   }
   out.open('{');
-  out.key("schema");
-  out.value(json("canirun.reports/1"));
-  out.key("canirun");
-  out.value(json(CANIRUN_VERSION));
-  out.key("reports");
-  out.open('[');
+  out.key("schema").string("canirun.reports/1");
+  out.key("canirun").string(CANIRUN_VERSION);
+  out.open_list("reports");
   for (const auto& report : reports) {
     out.item();
     add_report(out, report, options);
@@ -305,9 +282,12 @@ std::string render_ndjson(Reports reports, const RenderOptions&)
   std::string out;
   for (const auto& report : reports) {
     for (const auto& m : report.models) {
-      auto line = report.machine.empty() ? json::object() : json{{"machine", report.machine}};
-      line.update(model_json(m));
-      out += dump(line, -1) + "\n";
+      JsonText line(JsonText::Layout::compact);
+      line.open('{');
+      if (!report.machine.empty()) line.key("machine").string(report.machine);
+      write_model_members(line, m);
+      line.close('}');
+      out += line.take() + "\n";
     }
   }
   return out;

@@ -233,7 +233,7 @@ TEST_CASE("cached estimates equal fresh ones", "[evaluate]")
 {
   const auto model = llama_8b();
   auto plan = declare_tensors(model);
-  const TypeChooser chooser(model, plan.tensors);
+  const TypeChooser chooser(model, plan);
   MemoryCache cache(model, plan, chooser.sites());
   Placement gpu;
   gpu.gpus = {0};

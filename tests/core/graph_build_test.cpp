@@ -36,12 +36,6 @@ std::size_t count(const Graph& graph, Op op)
       std::ranges::count_if(graph.nodes, [&](auto id) { return graph.tensors[static_cast<std::size_t>(id)].op == op; }));
 }
 
-const PlannedTensor* find_weight(const TensorPlan& plan, std::string_view name)
-{
-  const auto found = std::ranges::find(plan.tensors, name, &PlannedTensor::name);
-  return found == plan.tensors.end() ? nullptr : &*found;
-}
-
 const GraphTensor& last(const Graph& graph) { return graph.tensors[static_cast<std::size_t>(graph.nodes.back())]; }
 
 }  // namespace
@@ -161,6 +155,6 @@ TEST_CASE("a decoder with cross-attention has room for an encoder's output of th
               b.graph.tensors[static_cast<std::size_t>(t.src[1])].leaf == Leaf::input;
   }
   CHECK(n_wide == 2 * 24);  // K and V of every layer
-  CHECK(find_weight(b.plan, "enc.blk.23.attn_q.weight")->layer == 23);
-  CHECK(find_weight(b.plan, "dec.output_norm.weight")->place == TensorPlace::output);
+  CHECK(b.plan.find("enc.blk.23.attn_q.weight")->layer == 23);
+  CHECK(b.plan.find("dec.output_norm.weight")->place == TensorPlace::output);
 }

@@ -28,40 +28,39 @@ MoeSpec experts(std::uint32_t n)
   return moe;
 }
 
-void add(std::vector<PlannedTensor>& list, const std::string& name, std::array<std::uint64_t, 4> ne)
+void add(TensorPlan& plan, const std::string& name, std::array<std::uint64_t, 4> ne)
 {
-  list.push_back(describe_tensor(name, "llama"));
-  list.back().ne = ne;
+  NamedTensors(plan, "llama").append(name).ne = ne;
 }
 
-std::vector<PlannedTensor> decoder(const Shape& s, std::initializer_list<const char*> norms, bool qkv_bias = false)
+TensorPlan decoder(const Shape& s, std::initializer_list<const char*> norms, bool qkv_bias = false)
 {
-  std::vector<PlannedTensor> list;
+  TensorPlan plan;
   const std::uint64_t d = s.n_embd, q = std::uint64_t{s.n_head} * s.head_dim, kv = std::uint64_t{s.n_head_kv} * s.head_dim;
-  add(list, "token_embd.weight", {d, s.n_vocab, 1, 1});
-  add(list, "output_norm.weight", {d, 1, 1, 1});
-  if (!s.tied) add(list, "output.weight", {d, s.n_vocab, 1, 1});
-  if (s.rope_freqs > 0) add(list, "rope_freqs.weight", {s.rope_freqs, 1, 1, 1});
+  add(plan, "token_embd.weight", {d, s.n_vocab, 1, 1});
+  add(plan, "output_norm.weight", {d, 1, 1, 1});
+  if (!s.tied) add(plan, "output.weight", {d, s.n_vocab, 1, 1});
+  if (s.rope_freqs > 0) add(plan, "rope_freqs.weight", {s.rope_freqs, 1, 1, 1});
   for (std::uint32_t il = 0; il < s.n_layer; ++il) {
     const auto blk = "blk." + std::to_string(il) + ".";
-    for (const auto* norm : norms) add(list, blk + norm + ".weight", {d, 1, 1, 1});
-    add(list, blk + "attn_q.weight", {d, q, 1, 1});
-    add(list, blk + "attn_k.weight", {d, kv, 1, 1});
-    add(list, blk + "attn_v.weight", {d, kv, 1, 1});
-    add(list, blk + "attn_output.weight", {q, d, 1, 1});
+    for (const auto* norm : norms) add(plan, blk + norm + ".weight", {d, 1, 1, 1});
+    add(plan, blk + "attn_q.weight", {d, q, 1, 1});
+    add(plan, blk + "attn_k.weight", {d, kv, 1, 1});
+    add(plan, blk + "attn_v.weight", {d, kv, 1, 1});
+    add(plan, blk + "attn_output.weight", {q, d, 1, 1});
     if (qkv_bias) {
-      add(list, blk + "attn_q.bias", {q, 1, 1, 1});
-      add(list, blk + "attn_k.bias", {kv, 1, 1, 1});
-      add(list, blk + "attn_v.bias", {kv, 1, 1, 1});
+      add(plan, blk + "attn_q.bias", {q, 1, 1, 1});
+      add(plan, blk + "attn_k.bias", {kv, 1, 1, 1});
+      add(plan, blk + "attn_v.bias", {kv, 1, 1, 1});
     }
     const std::string suffix = s.n_expert > 0 ? "_exps.weight" : ".weight";
     const std::uint64_t n = s.n_expert > 0 ? s.n_expert : 1;
-    if (s.n_expert > 0) add(list, blk + "ffn_gate_inp.weight", {d, n, 1, 1});
-    add(list, blk + "ffn_gate" + suffix, {d, s.n_ff, n, 1});
-    add(list, blk + "ffn_up" + suffix, {d, s.n_ff, n, 1});
-    add(list, blk + "ffn_down" + suffix, {s.n_ff, d, n, 1});
+    if (s.n_expert > 0) add(plan, blk + "ffn_gate_inp.weight", {d, n, 1, 1});
+    add(plan, blk + "ffn_gate" + suffix, {d, s.n_ff, n, 1});
+    add(plan, blk + "ffn_up" + suffix, {d, s.n_ff, n, 1});
+    add(plan, blk + "ffn_down" + suffix, {s.n_ff, d, n, 1});
   }
-  return list;
+  return plan;
 }
 
 ModelSpec spec(const Shape& s)
@@ -79,7 +78,7 @@ ModelSpec spec(const Shape& s)
 struct Case {
   std::string id;
   ModelSpec model;
-  std::vector<PlannedTensor> tensors;
+  TensorPlan plan;
 };
 
 std::vector<Case> cases()
@@ -100,16 +99,16 @@ std::vector<Case> cases()
   return list;
 }
 
-std::uint64_t bytes(const std::vector<PlannedTensor>& tensors)
+std::uint64_t bytes(const TensorPlan& plan)
 {
-  return std::accumulate(tensors.begin(), tensors.end(), std::uint64_t{0},
+  return std::accumulate(plan.tensors.begin(), plan.tensors.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const PlannedTensor& t) { return sum + t.bytes().count; });
 }
 
-TensorType type_of(const std::vector<PlannedTensor>& tensors, const std::string& name)
+TensorType type_of(const TensorPlan& plan, const std::string& name)
 {
-  const auto found = std::ranges::find(tensors, name, &PlannedTensor::name);
-  REQUIRE(found != tensors.end());
+  const auto* found = plan.find(name);
+  REQUIRE(found);
   return found->type;
 }
 
@@ -120,13 +119,13 @@ TEST_CASE("the mixes of common decoders are those of llama-quantize", "[quantize
   const auto records = read_quant_records(CANIRUN_TEST_DIR "/data/quant-types.csv");
   for (auto& c : cases()) {
     int checked = 0;
-    const TypeChooser chooser(c.model, c.tensors);
+    const TypeChooser chooser(c.model, c.plan);
     for (const auto& r : records) {
       if (r.model != c.id) continue;
       CAPTURE(r.model, name(r.file_type), r.imatrix);
-      chooser.apply(r.file_type, {.imatrix = r.imatrix}, c.tensors);
-      CHECK(tensors_by_type(c.tensors) == r.tensors_by_type);
-      CHECK(bytes(c.tensors) == r.tensor_bytes);
+      chooser.apply(r.file_type, {.imatrix = r.imatrix}, c.plan.tensors);
+      CHECK(tensors_by_type(c.plan.tensors) == r.tensors_by_type);
+      CHECK(bytes(c.plan) == r.tensor_bytes);
       ++checked;
     }
     CHECK(checked >= 30);
@@ -137,16 +136,16 @@ TEST_CASE("integer tables and vectors are never quantised", "[quantize]")
 {
   ModelSpec model;
   model.n_layer = 1;
-  std::vector<PlannedTensor> tensors;
-  add(tensors, "blk.0.ffn_gate_tid2eid.weight", {6, 129280, 1, 1});
-  tensors.back().type = TensorType::i32;
-  add(tensors, "blk.0.attn_sinks.weight", {64, 1, 1, 1});
-  add(tensors, "blk.0.exp_probs_b.bias", {256, 1, 1, 1});
+  TensorPlan plan;
+  add(plan, "blk.0.ffn_gate_tid2eid.weight", {6, 129280, 1, 1});
+  plan.tensors.back().type = TensorType::i32;
+  add(plan, "blk.0.attn_sinks.weight", {64, 1, 1, 1});
+  add(plan, "blk.0.exp_probs_b.bias", {256, 1, 1, 1});
   for (const auto type : all_file_types()) {
-    choose_tensor_types(model, type, {}, tensors);
-    CHECK(tensors[0].type == TensorType::i32);
-    CHECK(tensors[1].type == TensorType::f32);
-    CHECK(tensors[2].type == TensorType::f32);
+    choose_tensor_types(model, type, {}, plan);
+    CHECK(plan.tensors[0].type == TensorType::i32);
+    CHECK(plan.tensors[1].type == TensorType::f32);
+    CHECK(plan.tensors[2].type == TensorType::f32);
   }
 }
 
@@ -157,27 +156,27 @@ TEST_CASE("experts published in MXFP4 stay so in converted files", "[quantize]")
   model.moe = experts(32);
   model.arch = "gpt-oss";
   model.native_type = FileType::MXFP4_MOE;
-  std::vector<PlannedTensor> tensors;
-  add(tensors, "blk.0.ffn_up_exps.weight", {2880, 2880, 32, 1});
-  add(tensors, "blk.0.attn_q.weight", {2880, 4096, 1, 1});
-  choose_tensor_types(model, FileType::BF16, {}, tensors);
-  CHECK(type_of(tensors, "blk.0.ffn_up_exps.weight") == TensorType::mxfp4);
-  CHECK(type_of(tensors, "blk.0.attn_q.weight") == TensorType::bf16);
-  choose_tensor_types(model, FileType::MXFP4_MOE, {}, tensors);
-  CHECK(type_of(tensors, "blk.0.ffn_up_exps.weight") == TensorType::mxfp4);
-  CHECK(type_of(tensors, "blk.0.attn_q.weight") == TensorType::q8_0);
+  TensorPlan plan;
+  add(plan, "blk.0.ffn_up_exps.weight", {2880, 2880, 32, 1});
+  add(plan, "blk.0.attn_q.weight", {2880, 4096, 1, 1});
+  choose_tensor_types(model, FileType::BF16, {}, plan);
+  CHECK(type_of(plan, "blk.0.ffn_up_exps.weight") == TensorType::mxfp4);
+  CHECK(type_of(plan, "blk.0.attn_q.weight") == TensorType::bf16);
+  choose_tensor_types(model, FileType::MXFP4_MOE, {}, plan);
+  CHECK(type_of(plan, "blk.0.ffn_up_exps.weight") == TensorType::mxfp4);
+  CHECK(type_of(plan, "blk.0.attn_q.weight") == TensorType::q8_0);
 }
 
 TEST_CASE("rows that are not whole blocks fall back to smaller blocks, then to F16", "[quantize]")
 {
   ModelSpec model;
   model.n_layer = 8;
-  std::vector<PlannedTensor> tensors;
-  add(tensors, "output.weight", {4544, 65024, 1, 1});
-  add(tensors, "blk.3.attn_q.weight", {4544, 4544, 1, 1});
-  add(tensors, "blk.3.attn_k.weight", {4000 + 16, 64, 1, 1});
-  choose_tensor_types(model, FileType::Q4_K_M, {}, tensors);
-  CHECK(type_of(tensors, "output.weight") == TensorType::q8_0);
-  CHECK(type_of(tensors, "blk.3.attn_q.weight") == TensorType::q5_0);
-  CHECK(type_of(tensors, "blk.3.attn_k.weight") == TensorType::f16);
+  TensorPlan plan;
+  add(plan, "output.weight", {4544, 65024, 1, 1});
+  add(plan, "blk.3.attn_q.weight", {4544, 4544, 1, 1});
+  add(plan, "blk.3.attn_k.weight", {4000 + 16, 64, 1, 1});
+  choose_tensor_types(model, FileType::Q4_K_M, {}, plan);
+  CHECK(type_of(plan, "output.weight") == TensorType::q8_0);
+  CHECK(type_of(plan, "blk.3.attn_q.weight") == TensorType::q5_0);
+  CHECK(type_of(plan, "blk.3.attn_k.weight") == TensorType::f16);
 }

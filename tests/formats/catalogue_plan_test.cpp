@@ -13,7 +13,7 @@ std::uint64_t uncounted(const TensorPlan& plan)
 {
   std::uint64_t n = 0;
   for (const auto& t : plan.tensors) {
-    if (t.name.starts_with("rope_f")) n += t.n_elements();
+    if (plan.roles[t.role].name.starts_with("rope_f")) n += t.n_elements();
   }
   return n;
 }

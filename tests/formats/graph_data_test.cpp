@@ -5,6 +5,7 @@
 #include "canirun/core/tensor_plan.hpp"
 #include "canirun/formats/catalogue.hpp"
 #include "catch.hpp"
+#include "memory_model.hpp"
 
 using namespace canirun;
 
@@ -37,14 +38,15 @@ void check_shapes(const Graph& graph)
 }
 
 /// In the file, loaded, and never used by llama.cpp.
-bool idle(const ModelSpec& m, const PlannedTensor& t, bool flash_attn)
+bool idle(const ModelSpec& m, const TensorPlan& plan, const PlannedTensor& t, bool flash_attn)
 {
-  if (m.sparse && !flash_attn && t.name.find(".indexer.") != t.name.npos) return true;  // MiniMax-M3 attends to everything then
-  if (t.name.starts_with("rope_f") || t.name.starts_with("cls")) return true;  // one of two sets; heads work after this graph
-  if (m.arch == "rwkv7") return t.name.starts_with("blk.0.time_mix_v");        // the first layer has no value residual
+  const auto name = plan.name(t);
+  if (m.sparse && !flash_attn && name.find(".indexer.") != name.npos) return true;  // MiniMax-M3 attends to everything then
+  if (name.starts_with("rope_f") || name.starts_with("cls")) return true;  // one of two sets; heads work after this graph
+  if (m.arch == "rwkv7") return name.starts_with("blk.0.time_mix_v");        // the first layer has no value residual
   const bool reads_another_cache = t.layer + m.n_layer_kv_shared >= m.n_layer;
   return reads_another_cache && m.n_layer_kv_shared > 0 &&
-         (t.name.find("attn_k") != t.name.npos || t.name.find("attn_v") != t.name.npos);
+         (name.find("attn_k") != name.npos || name.find("attn_v") != name.npos);
 }
 
 void check_weights_are_used(const ModelSpec& model, const TensorPlan& plan, const Graph& graph, bool flash_attn)
@@ -56,8 +58,8 @@ void check_weights_are_used(const ModelSpec& model, const TensorPlan& plan, cons
   }
   for (std::size_t i = 0; i < used.size(); ++i) {
     const auto& t = plan.tensors[i];
-    if (!t.loaded || idle(model, t, flash_attn)) continue;
-    CAPTURE(t.name);
+    if (!t.loaded || idle(model, plan, t, flash_attn)) continue;
+    CAPTURE(plan.name(t));
     CHECK(used[i]);
   }
 }
@@ -80,6 +82,36 @@ TEST_CASE("graphs of every architecture are consistent and use each weight", "[g
         const auto graph = build_graph(model, plan, request);
         check_shapes(graph);
         check_weights_are_used(model, plan, graph, flash_attn);
+      }
+    }
+  }
+}
+
+TEST_CASE("layers that are left out of a graph leave its buffers as they are", "[graph][catalogue]")
+{
+  for (const auto& [arch, model] : smallest_models()) {
+    const auto plan = tensor_plan(model, FileType::Q4_K_M);
+    auto whole = plan;  // no layer is like another: none is left out
+    for (std::size_t il = 0; il < whole.layer_kinds.size(); ++il) whole.layer_kinds[il] = il;
+    const auto n_layers = model.n_layer + model.n_layer_nextn;
+    for (const auto n_gpu_layers : {0u, n_layers / 2, n_layers + 1}) {
+      for (const auto backend : {Backend::cuda, Backend::vulkan}) {
+        Placement placement;
+        placement.n_layers = n_layers;
+        if (n_gpu_layers > 0) {
+          placement.backend = backend;
+          placement.gpus = {0};
+          placement.split = {1};
+          placement.n_gpu_layers = n_gpu_layers;
+        }
+        Workload workload;
+        workload.n_ctx = 8192;
+        const auto devices = schedule_request(model, workload, placement);
+        for (const bool flash_attn : {true, false}) {
+          CAPTURE(arch, model.id, n_gpu_layers, name(backend), flash_attn);
+          CHECK(compute_bytes(model, plan, workload, flash_attn, devices) ==
+                compute_bytes(model, whole, workload, flash_attn, devices));
+        }
       }
     }
   }

@@ -74,7 +74,7 @@ TEST_CASE("fewer bits never need more than the next larger type of the same kind
 {
   for (const auto* entry : planned_models()) {
     auto plan = declare_tensors(entry->spec);
-    const TypeChooser chooser(entry->spec, plan.tensors);
+    const TypeChooser chooser(entry->spec, plan);
     std::map<FileType, Bytes> sizes;
     for (const auto type : all_file_types()) {
       chooser.apply(type, {}, plan.tensors);

@@ -23,13 +23,19 @@ namespace canirun {
 /// layer, output ones are offloaded first.
 enum class TensorPlace : std::uint8_t { input, repeating, output };
 
+/// What a tensor is called apart from its layer: "blk.3.attn_q.weight" is "attn_q.weight" of a block.
+struct TensorRole {
+  std::string before;     ///< "enc." or "dec." of a block in a model that has both, else nothing.
+  std::string name;       ///< "attn_q.weight", "output_norm.weight".
+  bool in_block = false;  ///< "blk.<layer>." stands between the two.
+};
+
 struct PlannedTensor {
-  std::string name;        ///< "blk.3.attn_q.weight".
-  std::uint64_t role = 0;  ///< A hash of the name without its layer: equal ones are equal names within one plan.
+  std::uint32_t role = 0;   ///< Index into TensorPlan::roles.
+  std::uint32_t layer = 0;  ///< Of a repeating tensor.
   std::array<std::uint64_t, 4> ne{1, 1, 1, 1};
   TensorType type = TensorType::f32;
   TensorPlace place = TensorPlace::repeating;
-  std::uint32_t layer = 0;         ///< Of a repeating tensor.
   bool expert = false;             ///< A stack of experts (`*_exps`): what --cpu-moe keeps in RAM.
   bool loaded = true;              ///< false: in the file, skipped at load (MTP blocks).
   bool duplicated_output = false;  ///< A token embedding that also serves as the output matrix.
@@ -42,6 +48,7 @@ struct PlannedTensor {
 
 struct TensorPlan {
   std::vector<PlannedTensor> tensors;
+  std::vector<TensorRole> roles;  ///< Each tensor's name: layers repeat them.
   /// For each weight that the architecture asks for, in its order: index into `tensors`, or -1 for an optional one that is absent.
   /// Empty where no graph can be built: an architecture without one, or a file that lacks a tensor.
   std::vector<std::int32_t> slots;
@@ -49,6 +56,9 @@ struct TensorPlan {
   std::vector<std::uint32_t> layer_slots;
   /// Of each layer, a hash of all that its architecture did while it declared: equal ones are equal parts of the graph.
   std::vector<std::uint64_t> layer_kinds;
+
+  std::string name(const PlannedTensor& t) const;  ///< "blk.3.attn_q.weight".
+  const PlannedTensor* find(std::string_view name) const;
 
   Bytes total_bytes() const;       ///< Σ bytes of all tensors, as llama-quantize prints it.
   std::uint64_t n_params() const;  ///< Σ elements.

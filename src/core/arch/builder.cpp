@@ -7,6 +7,7 @@ namespace canirun {
 Builder::Builder(const ModelSpec& model, TensorPlan& plan) : GraphOps(nullptr), model_(model), declared_(&plan)
 {
   request_.shape.n_seq_max = 1;
+  if (!model.tensors.empty()) named_.emplace(plan, model.arch);
   files_.reserve(model.tensors.size());
   for (std::size_t i = 0; i < model.tensors.size(); ++i) files_.emplace(model.tensors[i].name, static_cast<std::int32_t>(i));
   from_file_.assign(model.tensors.size(), -1);
@@ -81,19 +82,36 @@ Ref Builder::slot(std::uint32_t il)
   return leaf(Leaf::weight, t.type, t.ne, layer, index);
 }
 
+/// Layers name the same tensors in the same order: the one after the last is most often the next.
+const Builder::KnownRole& Builder::known_role(std::uint64_t hash, std::string_view name, std::string_view suffix, bool in_block)
+{
+  const auto is_it = [&](const KnownRole& r) { return r.hash == hash && declared_->roles[r.like.role].in_block == in_block; };
+  const auto next = next_role_ < roles_.size() ? next_role_ : 0;
+  auto i = next;
+  if (roles_.empty() || !is_it(roles_[i])) i = static_cast<std::size_t>(std::ranges::find_if(roles_, is_it) - roles_.begin());
+  if (i == roles_.size()) {
+    auto& role = declared_->roles.emplace_back(role_of(name, suffix, in_block));
+    auto& known = roles_.emplace_back(KnownRole{hash, describe(role, model_.arch)});
+    known.like.role = static_cast<std::uint32_t>(declared_->roles.size() - 1);
+  }
+  next_role_ = i + 1;
+  return roles_[i];
+}
+
 Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32_t il, std::initializer_list<std::uint64_t> ne,
                      bool exists, bool required, bool shared)
 {
   if (!declared_) return slot(il);
-  const auto role = role_of(name, suffix);
-  note(role);
+  const auto hash = hash_of(name, suffix);
+  note(hash);
   for (const auto n : ne) note(n);
   auto& tensors = declared_->tensors;
   auto index = -1;
   std::array<std::uint64_t, 4> shape{1, 1, 1, 1};
   std::copy(ne.begin(), ne.end(), shape.begin());
   if (!model_.tensors.empty()) {
-    const auto full = full_name(name, suffix, shared ? k_global : il);
+    const bool in_block = il != k_global && !shared;
+    const auto full = full_name(role_of(name, suffix, in_block), il);
     const auto found = files_.find(full);
     if (found == files_.end()) {
       complete_ = complete_ && !required;
@@ -101,28 +119,25 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
       const auto file_index = static_cast<std::size_t>(found->second);
       if (from_file_[file_index] < 0) {
         const auto& source = model_.tensors[file_index];
-        auto t = describe_tensor(full, model_.arch);
+        from_file_[file_index] = static_cast<std::int32_t>(tensors.size());
+        auto& t = named_->append(full);
         std::copy_n(source.shape.begin(), std::min<std::size_t>(source.shape.size(), 4), t.ne.begin());
         t.type = source.type;
         complete_ = complete_ && t.ne == shape;
-        from_file_[file_index] = static_cast<std::int32_t>(tensors.size());
-        tensors.push_back(std::move(t));
       }
       index = from_file_[file_index];
     }
   } else if (exists) {
-    auto full = full_name(name, suffix, shared ? k_global : il);
+    const auto& known = known_role(hash, name, suffix, il != k_global && !shared);
     if (shared) {
-      const auto same = std::ranges::find(tensors, full, &PlannedTensor::name);
+      const auto same = std::ranges::find(tensors, known.like.role, &PlannedTensor::role);
       if (same != tensors.end()) index = static_cast<std::int32_t>(same - tensors.begin());
     }
     if (index < 0) {
       index = static_cast<std::int32_t>(tensors.size());
-      auto t = il == k_global || shared ? describe_tensor(full, model_.arch)
-                                        : PlannedTensor{.name = std::move(full), .layer = il, .expert = is_expert(name)};
-      t.role = role;
+      auto& t = tensors.emplace_back(known.like);
+      t.layer = il == k_global || shared ? 0 : il;
       t.ne = shape;
-      tensors.push_back(std::move(t));
     }
   }
   declared_->slots.push_back(index);
@@ -178,13 +193,14 @@ Ref Builder::output_weight()
   if (own) return own;
   // TENSOR_DUPLICATED: the embedding is loaded a second time, on the output layer's device.
   if (declared_) {
-    const auto embd = std::ranges::find(declared_->tensors, std::string_view{"token_embd.weight"}, &PlannedTensor::name);
-    if (embd == declared_->tensors.end()) {
+    const auto* embd = declared_->find("token_embd.weight");
+    if (!embd) {
       complete_ = false;
       return {};
     }
-    embd->duplicated_output = true;
-    declared_->slots.push_back(static_cast<std::int32_t>(embd - declared_->tensors.begin()));
+    const auto index = embd - declared_->tensors.data();
+    declared_->tensors[static_cast<std::size_t>(index)].duplicated_output = true;
+    declared_->slots.push_back(static_cast<std::int32_t>(index));
     return Ref{0};
   }
   const auto second = slot(k_global);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -253,6 +254,14 @@ class Builder : public GraphOps {
   std::uint32_t layer_now_ = 0;  ///< While declaring: the layer of the loop.
   Ref token_embd_;
   bool complete_ = true;
+  struct KnownRole {
+    std::uint64_t hash = 0;
+    PlannedTensor like;
+  };
+  const KnownRole& known_role(std::uint64_t hash, std::string_view name, std::string_view suffix, bool in_block);
+  std::vector<KnownRole> roles_;         ///< Of a catalogue entry.
+  std::size_t next_role_ = 0;
+  std::optional<NamedTensors> named_;    ///< Of a GGUF.
   Ref tokens_;
   std::unordered_map<std::string_view, std::int32_t> files_;  ///< Of a GGUF: tensor by name.
   std::vector<std::int32_t> from_file_;                       ///< Declared index of a file's tensor, or −1.

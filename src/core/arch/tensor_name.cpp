@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <charconv>
 #include <cstring>
 
@@ -69,56 +68,77 @@ bool is_expert(std::string_view name)
   return false;
 }
 
-std::string full_name(std::string_view name, std::string_view suffix, std::uint32_t il)
+std::string full_name(const TensorRole& role, std::uint32_t layer)
 {
-  std::array<char, 128> text{};
-  auto* end = text.data();
-  const auto add = [&](std::string_view part) { end = std::copy(part.begin(), part.end(), end); };
-  if (il != k_global) {
-    if (name.starts_with("enc.") || name.starts_with("dec.")) {
-      add(name.substr(0, 4));
-      name.remove_prefix(4);
-    }
-    add("blk.");
-    end = std::to_chars(end, end + 10, il).ptr;
-    add(".");
-  }
-  assert(name.size() + suffix.size() < 96 && "an architecture's own names are short");
-  add(name);
-  add(suffix);
-  return {text.data(), end};
+  if (!role.in_block) return role.before + role.name;
+  return role.before + "blk." + std::to_string(layer) + "." + role.name;
 }
 
-std::uint64_t role_of(std::string_view name, std::string_view suffix)
+TensorRole role_of(std::string_view name, std::string_view suffix, bool in_block)
+{
+  TensorRole role;
+  role.in_block = in_block;
+  if (in_block && (name.starts_with("enc.") || name.starts_with("dec."))) {
+    role.before = name.substr(0, 4);
+    name.remove_prefix(4);
+  }
+  role.name = name;
+  role.name += suffix;
+  return role;
+}
+
+std::uint64_t hash_of(std::string_view name, std::string_view suffix)
 {
   return hash_of(name) * 0x9e3779b97f4a7c15 ^ hash_of(suffix);
 }
 
-PlannedTensor describe_tensor(std::string_view full, std::string_view arch)
+PlannedTensor describe(const TensorRole& role, std::string_view arch)
 {
   PlannedTensor t;
-  t.name = full;
-  auto base = full;
-  const auto half = base.starts_with("enc.blk.") || base.starts_with("dec.blk.");  // of an encoder-decoder model
-  if (half || base.starts_with("blk.")) {
-    base.remove_prefix(half ? 8 : 4);
-    std::uint32_t il = 0;
-    while (!base.empty() && base.front() >= '0' && base.front() <= '9' && il < 100'000) {
-      il = il * 10 + static_cast<std::uint32_t>(base.front() - '0');
-      base.remove_prefix(1);
-    }
-    t.layer = il;
-    if (base.starts_with('.')) base.remove_prefix(1);
-    t.role = hash_of(base);
-    t.expert = is_expert(base);
+  if (role.in_block) {
+    t.expert = is_expert(role.name);
     return t;
   }
-  t.role = hash_of(full);
-  const auto dot = base.rfind('.');
-  t.place = place_of(base.substr(0, dot), arch);
-  t.lazy = base.starts_with("per_layer_token_embd");
-  t.every_layer = base.starts_with("rope_freqs") || base.starts_with("rope_factors_");
+  t.place = place_of(std::string_view(role.name).substr(0, role.name.rfind('.')), arch);
+  t.lazy = role.name.starts_with("per_layer_token_embd");
+  t.every_layer = role.name.starts_with("rope_freqs") || role.name.starts_with("rope_factors_");
   return t;
+}
+
+NamedTensors::NamedTensors(TensorPlan& plan, std::string_view arch) : plan_(plan), arch_(arch)
+{
+  for (std::uint32_t i = 0; i < plan.roles.size(); ++i) {
+    const auto& role = plan.roles[i];
+    roles_.emplace(role.before + (role.in_block ? "blk." : "") + role.name, i);
+  }
+}
+
+PlannedTensor& NamedTensors::append(std::string_view name)
+{
+  TensorRole role;
+  role.name = name;
+  auto key = role.name;
+  std::uint32_t layer = 0;
+  auto rest = name;
+  const auto half = rest.starts_with("enc.blk.") || rest.starts_with("dec.blk.");  // of an encoder-decoder model
+  if (half) rest.remove_prefix(4);
+  if (rest.starts_with("blk.")) {
+    rest.remove_prefix(4);
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
+    const auto n_digits = static_cast<std::size_t>(end - rest.data());
+    // Another spelling of a number ("blk.007.") is no name that llama.cpp writes: it stays whole.
+    const bool plain = error == std::errc{} && std::to_string(layer).size() == n_digits && rest.substr(n_digits).starts_with('.');
+    if (plain) {
+      role = {.before = std::string(half ? name.substr(0, 4) : ""), .name = std::string(rest.substr(n_digits + 1)), .in_block = true};
+      key = role.before + "blk." + role.name;
+    }
+  }
+  const auto [known, is_new] = roles_.try_emplace(std::move(key), static_cast<std::uint32_t>(plan_.roles.size()));
+  auto t = describe(role, arch_);
+  t.role = known->second;
+  t.layer = layer;
+  if (is_new) plan_.roles.push_back(std::move(role));
+  return plan_.tensors.emplace_back(t);
 }
 
 }  // namespace canirun

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "canirun/core/tensor_plan.hpp"
 
@@ -14,17 +15,32 @@ namespace canirun {
 /// Instead of a layer number: tensors outside the blocks.
 inline constexpr std::uint32_t k_global = UINT32_MAX;
 
-/// "blk.3.attn_q.weight" of "attn_q", ".weight" and 3. A name that begins with "enc." or "dec." keeps that in front. Name and suffix are an
-/// architecture's own: shorter than 96 characters together.
-std::string full_name(std::string_view name, std::string_view suffix, std::uint32_t il);
+/// "blk.3.attn_q.weight" of a role and 3.
+std::string full_name(const TensorRole& role, std::uint32_t layer);
 
-/// PlannedTensor::role of a name that is put together so.
-std::uint64_t role_of(std::string_view name, std::string_view suffix);
+/// The role of what an architecture calls `name` and `suffix` ("attn_q", ".weight"). A name that begins with "enc." or "dec." is of a
+/// block there.
+TensorRole role_of(std::string_view name, std::string_view suffix, bool in_block);
+
+/// A hash of the two, the same for every layer.
+std::uint64_t hash_of(std::string_view name, std::string_view suffix);
 
 /// A stack of experts (common.h: LLM_FFN_EXPS_REGEX). `name`: without its layer.
 bool is_expert(std::string_view name);
 
-/// Layer, place and kind of a tensor by its name; shape and type are left to the caller.
-PlannedTensor describe_tensor(std::string_view name, std::string_view arch);
+/// Place and kind of a tensor by its role; shape, layer and type are left to the caller.
+PlannedTensor describe(const TensorRole& role, std::string_view arch);
+
+/// Appends tensors to a plan by their names: those of a file.
+class NamedTensors {
+ public:
+  NamedTensors(TensorPlan& plan, std::string_view arch);
+  PlannedTensor& append(std::string_view name);
+
+ private:
+  TensorPlan& plan_;
+  std::string_view arch_;
+  std::unordered_map<std::string, std::uint32_t> roles_;
+};
 
 }  // namespace canirun

@@ -148,9 +148,13 @@ Backend GraphAllocator::backend_of(std::int8_t device) const
   return static_cast<std::size_t>(device) < schedule_->n_gpus ? schedule_->backend : Backend::cpu;
 }
 
-std::uint64_t GraphAllocator::size_on(std::int8_t device, std::int32_t id) const
+/// Sets a tensor's device and its size there, which stays known when the tensor is made anew.
+void GraphAllocator::place(std::int32_t id, std::int8_t device)
 {
-  return alloc_size(backend_of(device), schedule_->tensors, schedule_->tensors[static_cast<std::size_t>(id)]);
+  auto& own = states_[static_cast<std::size_t>(id)];
+  if (own.device == device) return;
+  own.device = device;
+  own.bytes = alloc_size(backend_of(device), schedule_->tensors, schedule_->tensors[static_cast<std::size_t>(id)]);
 }
 
 /// Takes over the memory of a source that nothing else reads; what the result does not need of it is released.
@@ -163,10 +167,9 @@ bool GraphAllocator::reuse_source(std::int32_t id)
     const auto& p = schedule_->tensors[static_cast<std::size_t>(src)];
     if (!parent.allocated || p.is_output || parent.n_children != 1 || parent.n_views != 0 || !same_layout(t, p)) continue;
     auto& own = states_[static_cast<std::size_t>(id)];
-    own.device = parent.device;
+    place(id, parent.device);
     own.address = parent.address;
     parent.allocated = false;
-    own.bytes = size_on(own.device, id);
     auto& allocator = allocators_[static_cast<std::size_t>(parent.device)];
     const auto had = pad_to(parent.bytes, allocator.alignment());
     const auto needs = pad_to(own.bytes, allocator.alignment());
@@ -178,13 +181,11 @@ bool GraphAllocator::reuse_source(std::int32_t id)
 
 void GraphAllocator::allocate(std::int32_t id, std::int8_t device)
 {
-  const auto& t = schedule_->tensors[static_cast<std::size_t>(id)];
   auto& own = states_[static_cast<std::size_t>(id)];
-  if (own.allocated || t.view_src >= 0 || schedule_->home[static_cast<std::size_t>(id)] >= 0) return;
+  if (own.allocated || own.elsewhere) return;
   own.allocated = true;
-  if (can_be_in_place(t.op) && reuse_source(id)) return;
-  own.device = device;
-  own.bytes = size_on(device, id);
+  if (can_be_in_place(schedule_->tensors[static_cast<std::size_t>(id)].op) && reuse_source(id)) return;
+  place(id, device);
   own.address = allocators_[static_cast<std::size_t>(device)].allocate(own.bytes);
 }
 
@@ -201,6 +202,7 @@ void GraphAllocator::begin(const Schedule& schedule)
   schedule_ = &schedule;
   const auto& tensors = schedule.tensors;
   states_.assign(tensors.size(), {});
+  for (std::size_t i = 0; i < tensors.size(); ++i) states_[i].elsewhere = tensors[i].view_src >= 0 || schedule.home[i] >= 0;
   allocators_.resize(schedule.n_gpus + 1);
   for (std::size_t i = 0; i < schedule.n_gpus; ++i) {
     allocators_[i].reset(buffer_alignment(schedule.backend), max_chunk_size(schedule.backend));
@@ -208,7 +210,12 @@ void GraphAllocator::begin(const Schedule& schedule)
   const auto host = schedule.n_gpus ? schedule.backend : Backend::cpu;
   allocators_.back().reset(host_alignment(host), schedule.n_gpus ? max_chunk_size(host) : k_endless);
 
-  for (const auto& leaf : schedule.leafs) allocate(leaf.tensor, leaf.device);
+  for (const auto& leaf : schedule.leafs) {
+    allocate(leaf.tensor, leaf.device);
+    for (auto& r : replays_) {
+      if (!r.inputs.empty() && leaf.tensor == r.inputs.back()) allocate_inputs(r);
+    }
+  }
 
   for (const auto& step : schedule.steps) {
     const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
@@ -227,7 +234,9 @@ void GraphAllocator::step(const Step& step)
   const auto& tensors = schedule_->tensors;
   const auto& t = tensors[static_cast<std::size_t>(step.tensor)];
   for (const auto src : t.sources()) {
-    if (src >= 0) allocate(src, step.device);
+    if (src < 0) continue;
+    const auto& s = states_[static_cast<std::size_t>(src)];
+    if (!s.allocated && !s.elsewhere) allocate(src, step.device);
   }
   allocate(step.tensor, step.device);
   for (const auto src : t.sources()) {
@@ -253,62 +262,9 @@ std::span<const std::uint64_t> GraphAllocator::peaks()
 
 std::span<const std::uint64_t> GraphAllocator::reserve(const Schedule& schedule)
 {
+  replays_.clear();
   begin(schedule);
   for (const auto& s : schedule.steps) step(s);
-  return peaks();
-}
-
-std::vector<std::uint64_t> GraphAllocator::state(std::int32_t run, std::int32_t now) const
-{
-  std::vector<std::uint64_t> all;
-  for (const auto& allocator : allocators_) allocator.append_state(all);
-  const auto append = [&](std::size_t id, std::uint64_t label) {
-    const auto& s = states_[id];
-    if (!s.allocated) return;
-    all.insert(all.end(), {label, static_cast<std::uint64_t>(s.device), s.address.chunk, s.address.offset});
-  };
-  for (auto id = run; id < now; ++id) append(static_cast<std::size_t>(id), static_cast<std::uint64_t>(now - id));
-  for (auto id = schedule_->n_own; id < states_.size(); ++id) append(id, 0);
-  return all;
-}
-
-std::optional<std::span<const std::uint64_t>> GraphAllocator::reserve(const Schedule& schedule,
-                                                                      std::span<const Folding::Check> checks,
-                                                                      std::span<const std::int32_t> layer_begin)
-{
-  begin(schedule);
-  // States are taken before the first operation of a layer.
-  std::size_t check = 0;
-  std::vector<std::uint64_t> before;
-  bool waits_for_second = false;
-  // Copies that a pipeline keeps for good: a repetition that has some of its own adds to the buffer for each of its kind.
-  std::vector<bool> used(schedule.tensors.size() - schedule.n_own);
-  const auto has_own_copy = [&](const Step& s) {
-    bool any = false;
-    for (const auto src : schedule.tensors[static_cast<std::size_t>(s.tensor)].sources()) {
-      const auto id = static_cast<std::size_t>(src);
-      if (src < 0 || id < schedule.n_own || !schedule.tensors[id].is_output) continue;
-      any |= !used[id - schedule.n_own];
-      used[id - schedule.n_own] = true;
-    }
-    return any;
-  };
-  const auto due = [&] { return layer_begin[waits_for_second ? checks[check].second : checks[check].first]; };
-  for (const auto& s : schedule.steps) {
-    while (check < checks.size() && s.tensor >= due() && static_cast<std::size_t>(s.tensor) < schedule.n_own) {
-      auto now = state(layer_begin[checks[check].run], due());
-      if (!waits_for_second) {
-        before = std::move(now);
-      } else {
-        if (now != before) return std::nullopt;
-        ++check;
-      }
-      waits_for_second = !waits_for_second;
-    }
-    if (has_own_copy(s) && waits_for_second) return std::nullopt;
-    step(s);
-  }
-  if (check < checks.size()) return std::nullopt;
   return peaks();
 }
 

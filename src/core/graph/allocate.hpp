@@ -50,9 +50,9 @@ class GraphAllocator {
  public:
   /// Bytes of the compute buffer of each GPU, then of the host.
   std::span<const std::uint64_t> reserve(const Schedule& schedule);
-  /// The same of a graph with repetitions left out (repeats.hpp): nothing when a repetition did not leave the state that it found, so
-  /// that more of them might need more. `layer_begin`: of the graph.
-  std::optional<std::span<const std::uint64_t>> reserve(const Schedule& schedule, std::span<const Folding::Check> checks,
+  /// The same of a graph with repetitions left out (repeats.hpp), as if they were there: nothing where that cannot be told from the two that
+  /// are. `layer_begin`: of the graph.
+  std::optional<std::span<const std::uint64_t>> reserve(const Schedule& schedule, std::span<const Folding::Run> runs,
                                                         std::span<const std::int32_t> layer_begin);
 
  private:
@@ -63,23 +63,63 @@ class GraphAllocator {
     std::uint64_t bytes = 0;  ///< On its device.
     std::int8_t device = -1;
     bool allocated = false;
+    bool elsewhere = false;  ///< A view, or in a buffer of its own: never allocated here.
+  };
+  /// A tensor that the first repetition has from before the run, and the one that the second has from the first in its place.
+  struct Carried {
+    std::int32_t before = -1, by_first = -1;
+  };
+  /// A copy that the second repetition makes, and its like in the first one, or −1.
+  struct Copy {
+    std::int32_t first = -1, second = -1;
+  };
+  /// A run of layers with repetitions left out (Folding::Run), in terms of the schedule.
+  struct Replay {
+    std::int32_t first = 0, second = 0, end = 0;  ///< First tensors of the two repetitions and of what follows.
+    std::size_t begin_step = 0, end_step = 0;     ///< Of the second repetition.
+    std::size_t n_left_out = 0;
+    std::vector<Carried> carried;
+    std::vector<Copy> copies;
+    std::vector<std::int32_t> only_last;  ///< Copies among its steps that only what follows the run needs.
+    std::vector<std::int32_t> inputs;  ///< Leafs of the second repetition that are allocated with the graph.
+    std::vector<BlockAllocator::Address> input_addresses;  ///< Of the inputs of each repetition that is left out.
+    std::vector<State> initial;                            ///< Of the tensors from `first` to `end` before the first step.
+    std::vector<State> initial_copies;                     ///< The same of `copies`.
+    std::vector<State> found;                              ///< Of those of the first repetition where the second one begins.
+    std::vector<State> found_before;                       ///< The same of the tensors that it has from before.
+    std::vector<State> found_copies;
+    bool same_readers = false;  ///< What follows the run reads of it what a further repetition would read.
   };
 
   Backend backend_of(std::int8_t device) const;
-  std::uint64_t size_on(std::int8_t device, std::int32_t id) const;
+  void place(std::int32_t id, std::int8_t device);
   bool reuse_source(std::int32_t id);
   void allocate(std::int32_t id, std::int8_t device);
   void release(std::int32_t id);
   void begin(const Schedule& schedule);
   void step(const Step& step);
   std::span<const std::uint64_t> peaks();
-  /// The allocators, and what is alive of the tensors of a run of layers and of copies. `run` and `now` are first tensors of layers.
-  std::vector<std::uint64_t> state(std::int32_t run, std::int32_t now) const;
+
+  // Repetitions that are left out (replay.cpp).
+  std::optional<Replay> find_steps(const Folding::Run& run, std::span<const std::int32_t> layer_begin);
+  void allocate_inputs(Replay& r);
+  bool match_sources(Replay& r, std::size_t first_step);
+  void add_copy(Replay& r, std::int32_t id);
+  bool is_only_last(const Replay& r, std::int32_t id) const;
+  bool is_older(const Replay& r, std::int32_t src) const;
+  void add_readers(const Replay& r, std::int32_t times);
+  bool older_live_on(const Replay& r) const;
+  void remember_initial(Replay& r);
+  bool replay(Replay& r);
+  void begin_pass(const Replay& r, std::size_t pass);
+  bool hand_over(const Replay& r);
+  std::vector<std::uint64_t> state(const Replay& r, bool after) const;
 
   const Schedule* schedule_ = nullptr;
   std::vector<State> states_;
   std::vector<BlockAllocator> allocators_;
   std::vector<std::uint64_t> sizes_;
+  std::vector<Replay> replays_;
 };
 
 }  // namespace canirun

@@ -6,6 +6,8 @@ namespace canirun {
 namespace {
 
 constexpr std::size_t k_longest_pattern = 16;
+// The first repetition finds another state than the others.
+constexpr std::size_t k_kept = 2;
 // The last layer keeps the rows of the outputs only, and the allocator is in another state before it already.
 constexpr std::size_t k_last_layers = 2;
 
@@ -19,7 +21,7 @@ std::size_t run_length(std::span<const std::uint64_t> kinds, std::size_t begin, 
 
 }  // namespace
 
-std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, FoldingTry how)
+std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds)
 {
   Folding folding;
   std::size_t il = 0;
@@ -30,22 +32,22 @@ std::optional<Folding> fold_layers(std::span<const std::uint64_t> kinds, Folding
   while (il < repeating.size()) {
     std::size_t most = 0, period = 0;
     for (std::size_t pattern = 1; pattern <= k_longest_pattern && il + pattern < repeating.size(); ++pattern) {
-      const auto repetitions = run_length(repeating, il, pattern) / (pattern * how.stride);
-      const auto skipped = repetitions > how.kept ? (repetitions - how.kept) * pattern * how.stride : 0;
-      if (skipped <= most) continue;
-      most = skipped;
-      period = pattern * how.stride;
+      const auto repetitions = run_length(repeating, il, pattern) / pattern;
+      const auto left_out = repetitions > k_kept ? repetitions - k_kept : 0;
+      if (left_out * pattern <= most * period) continue;
+      most = left_out;
+      period = pattern;
     }
     if (most == 0) {
       keep(1);
       continue;
     }
-    const auto run = folding.layers.size();
-    folding.checks.push_back({run, run + (how.kept - 1) * period, run + how.kept * period});
-    keep(how.kept * period);
-    il += most;
+    const auto first = folding.layers.size();
+    folding.runs.push_back({first, first + period, first + k_kept * period, most});
+    keep(k_kept * period);
+    il += most * period;
   }
-  if (folding.checks.empty()) return std::nullopt;
+  if (folding.runs.empty()) return std::nullopt;
   keep(kinds.size() - il);
   return folding;
 }

@@ -50,7 +50,7 @@ bool Scheduler::readable(std::int32_t id, std::int8_t device) const
 void Scheduler::place_leafs(const Graph& graph)
 {
   for (const auto id : graph.leafs) {
-    const auto& t = graph.tensors[at(id)];
+    const auto& t = out_.tensors[at(id)];
     auto& home = out_.home[at(id)];
     switch (t.leaf) {
       case Leaf::weight: {
@@ -83,7 +83,7 @@ void Scheduler::merge_duplicates(const Graph& graph)
     else merged = true;
   }
   if (!merged) return;
-  for (const auto id : order_) {
+  for (const auto id : out_.nodes) {
     for (auto& src : out_.tensors[at(id)].sources()) {
       if (src < 0 || out_.tensors[at(src)].weight < 0 || stands_alone(src)) continue;
       src = first_of_[at(out_.tensors[at(src)].weight) * (request_->n_gpus + 1) + at(out_.home[at(src)])];
@@ -126,14 +126,14 @@ void Scheduler::expand(bool down, bool gpus_only)
       device = current;
     }
   };
-  if (down) std::for_each(order_.begin(), order_.end(), visit);
-  else std::for_each(order_.rbegin(), order_.rend(), visit);
+  if (down) std::for_each(out_.nodes.begin(), out_.nodes.end(), visit);
+  else std::for_each(out_.nodes.rbegin(), out_.nodes.rend(), visit);
 }
 
 /// What no neighbour could run goes where most of its sources are.
 void Scheduler::assign_rest()
 {
-  for (const auto id : order_) {
+  for (const auto id : out_.nodes) {
     const auto& t = out_.tensors[at(id)];
     if (is_view_op(t.op) || out_.device[at(id)] >= 0) continue;
     int best = -1;
@@ -157,7 +157,7 @@ void Scheduler::assign_rest()
 /// Views are where their source is; other sources without a device where they are used.
 void Scheduler::follow_views()
 {
-  for (const auto id : order_) {
+  for (const auto id : out_.nodes) {
     const auto& t = out_.tensors[at(id)];
     auto& own = out_.device[at(id)];
     if (t.view_src >= 0 && own < 0) own = out_.device[at(t.view_src)];
@@ -172,16 +172,17 @@ void Scheduler::follow_views()
   }
 }
 
-const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& request)
+const Schedule& Scheduler::assign(Graph& graph, const ScheduleRequest& request)
 {
   request_ = &request;
   out_.backend = request.backend;
   out_.n_gpus = request.n_gpus;
-  out_.tensors = graph.tensors;
-  out_.n_own = graph.tensors.size();
+  out_.tensors.swap(graph.tensors);
+  out_.nodes.swap(graph.nodes);
+  out_.n_own = out_.tensors.size();
+  out_.copy_of.clear();
   out_.home.assign(out_.n_own, -1);
   out_.device.assign(out_.n_own, -1);
-  order_ = graph.nodes;
   place_leafs(graph);
   merge_duplicates(graph);
   if (request.n_gpus == 0) {  // nothing to choose: the host runs all
@@ -190,7 +191,7 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   }
 
   // Nodes that llama.cpp puts on a device itself (llama-context.cpp: graph_get_cb; llama-graph.cpp: build_attn_mha).
-  for (const auto id : order_) {
+  for (const auto id : out_.nodes) {
     const auto& t = out_.tensors[at(id)];
     if (!request.tags) break;
     if (t.tag == NodeTag::on_cpu) out_.device[at(id)] = host();
@@ -200,7 +201,7 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
     }
   }
   for (const auto id : graph.leafs) out_.device[at(id)] = device_by_data(id);
-  for (const auto id : order_) {
+  for (const auto id : out_.nodes) {
     if (out_.device[at(id)] < 0) out_.device[at(id)] = device_by_data(id);
   }
   if (request.n_gpus > 0) {
@@ -212,6 +213,16 @@ const Schedule& Scheduler::assign(const Graph& graph, const ScheduleRequest& req
   assign_rest();
   follow_views();
   return out_;
+}
+
+/// A tensor that the graph itself does not have.
+std::int32_t Scheduler::append(const GraphTensor& t, std::int8_t device, std::int32_t copy_of)
+{
+  out_.tensors.push_back(t);
+  out_.home.push_back(-1);
+  out_.device.push_back(device);
+  out_.copy_of.push_back(copy_of);
+  return static_cast<std::int32_t>(out_.tensors.size()) - 1;
 }
 
 std::int32_t Scheduler::copy_for(std::int32_t id, std::int8_t device, Split& split)
@@ -226,9 +237,7 @@ std::int32_t Scheduler::copy_for(std::int32_t id, std::int8_t device, Split& spl
     copy.ne = out_.tensors[at(id)].ne;
     copy.nb = out_.tensors[at(id)].nb;
     copy.is_input = copy.is_output = request_->pipeline;
-    out_.tensors.push_back(copy);
-    out_.home.push_back(-1);
-    out_.device.push_back(device);
+    append(copy, device, id);
   }
   split.inputs.push_back(id);
   return first;
@@ -250,15 +259,15 @@ void Scheduler::split()
     return s;
   };
   if (request_->n_gpus == 0) {  // one device: no cut, no copy
-    open(0, host()).end = order_.size();
+    open(0, host()).end = out_.nodes.size();
     return;
   }
   std::size_t i = 0;
-  while (i < order_.size() && is_view_op(out_.tensors[at(order_[i])].op)) ++i;
-  if (i == order_.size()) return;
-  auto* current = &open(0, out_.device[at(order_[i])]);
-  for (; i < order_.size(); ++i) {
-    const auto id = order_[i];
+  while (i < out_.nodes.size() && is_view_op(out_.tensors[at(out_.nodes[i])].op)) ++i;
+  if (i == out_.nodes.size()) return;
+  auto* current = &open(0, out_.device[at(out_.nodes[i])]);
+  for (; i < out_.nodes.size(); ++i) {
+    const auto id = out_.nodes[i];
     if (is_view_op(out_.tensors[at(id)].op)) continue;
     const auto device = out_.device[at(id)];
     bool cut = device != current->device;
@@ -283,9 +292,7 @@ void Scheduler::split()
             GraphTensor copy = out_.tensors[at(src)];
             copy.leaf = Leaf::none;
             copy.is_input = copy.is_output = true;
-            out_.tensors.push_back(copy);
-            out_.home.push_back(-1);
-            out_.device.push_back(out_.device[at(src)]);
+            append(copy, out_.device[at(src)], src);
           }
           out_.tensors[at(src)].is_output = true;
           graph_inputs_.push_back(src);
@@ -297,7 +304,7 @@ void Scheduler::split()
       }
     }
   }
-  current->end = order_.size();
+  current->end = out_.nodes.size();
 }
 
 /// The order of allocation: the inputs of a split before it, what fused kernels still read kept until they are done.
@@ -308,25 +315,21 @@ void Scheduler::lay_out()
   out_.leafs.clear();
   out_.n_splits = n_splits_;
   if (request_->n_gpus == 0) {
-    out_.steps.reserve(order_.size());
-    for (const auto id : order_) out_.steps.push_back({id, host()});
+    out_.steps.reserve(out_.nodes.size());
+    for (const auto id : out_.nodes) out_.steps.push_back({id, host()});
     return;
   }
   kept_.reset(out_.n_own);
   for (std::size_t i = 0; i < n_splits_; ++i) {
     if (splits_[i].device == host()) continue;
-    const SplitView view{out_.tensors, use_count_, order_, splits_[i].begin, splits_[i].end};
+    const SplitView view{out_.tensors, use_count_, out_.nodes, splits_[i].begin, splits_[i].end};
     if (request_->backend == Backend::vulkan) optimize_for_vulkan(view, kept_);
   }
   const auto dependency = [&](std::span<const std::int32_t> on, std::int32_t root, std::int8_t device) {
     GraphTensor t;  // a view that only keeps its sources alive: ggml_view_tensor with no operation
     t.view_src = out_.tensors[at(root)].view_src >= 0 ? out_.tensors[at(root)].view_src : root;
     for (std::size_t i = 0; i < on.size(); ++i) t.set_src(i, on[i]);
-    const auto id = static_cast<std::int32_t>(out_.tensors.size());
-    out_.tensors.push_back(t);
-    out_.home.push_back(-1);
-    out_.device.push_back(device);
-    out_.steps.push_back({id, device});
+    out_.steps.push_back({append(t, device, on.front()), device});
   };
   for (std::size_t s = 0; s < n_splits_; ++s) {
     const auto& split = splits_[s];
@@ -335,8 +338,8 @@ void Scheduler::lay_out()
       out_.steps.push_back({copies_[at(input) * n_devices + at(split.device)], split.device});
     }
     for (auto i = split.begin; i < split.end; ++i) {
-      out_.steps.push_back({order_[i], out_.device[at(order_[i])]});
-      const auto tensors = kept_.until(order_[i]);
+      out_.steps.push_back({out_.nodes[i], out_.device[at(out_.nodes[i])]});
+      const auto tensors = kept_.until(out_.nodes[i]);
       for (std::size_t k = 0; k < tensors.size(); k += 10) {
         dependency(tensors.subspan(k, std::min<std::size_t>(10, tensors.size() - k)), tensors[k], split.device);
       }
@@ -358,12 +361,12 @@ void Scheduler::lay_out()
   }
 }
 
-const Schedule& Scheduler::run(const Graph& graph, const ScheduleRequest& request)
+const Schedule& Scheduler::run(Graph& graph, const ScheduleRequest& request)
 {
   assign(graph, request);
   if (request.n_gpus > 0) {  // what fusion looks at
     use_count_.assign(out_.n_own, 0);
-    for (const auto id : order_) {
+    for (const auto id : out_.nodes) {
       for (const auto src : out_.tensors[at(id)].sources()) {
         if (src >= 0) ++use_count_[at(src)];
       }

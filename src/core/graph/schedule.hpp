@@ -41,7 +41,9 @@ struct Schedule {
   Backend backend = Backend::cpu;
   std::size_t n_gpus = 0;
   std::vector<GraphTensor> tensors;
-  std::size_t n_own = 0;            ///< Of `tensors`, those of the graph.
+  std::vector<std::int32_t> nodes;  ///< The graph's.
+  std::size_t n_own = 0;              ///< Of `tensors`, those of the graph.
+  std::vector<std::int32_t> copy_of;  ///< Of each of the others: the tensor that it copies or waits for.
   std::vector<std::int8_t> home;    ///< Device of a tensor with a buffer of its own (weights, caches), else −1.
   std::vector<std::int8_t> device;  ///< Of each tensor.
   std::vector<Step> leafs;
@@ -49,16 +51,16 @@ struct Schedule {
   std::size_t n_splits = 0;
 };
 
-/// Schedules graphs; keeps its memory between calls.
+/// Schedules graphs; keeps its memory between calls. A graph gives its tensors and nodes away: the schedule has them then.
 class Scheduler {
  public:
-  const Schedule& run(const Graph& graph, const ScheduleRequest& request);
+  const Schedule& run(Graph& graph, const ScheduleRequest& request);
   /// The first half only: the device of each operation, without splits and copies.
-  const Schedule& assign(const Graph& graph, const ScheduleRequest& request);
+  const Schedule& assign(Graph& graph, const ScheduleRequest& request);
 
  private:
   struct Split {
-    std::size_t begin = 0, end = 0;  ///< Into order_.
+    std::size_t begin = 0, end = 0;  ///< Into the nodes.
     std::int8_t device = -1;
     std::vector<std::int32_t> inputs;
   };
@@ -74,12 +76,12 @@ class Scheduler {
   void assign_rest();
   void follow_views();
   void split();
+  std::int32_t append(const GraphTensor& t, std::int8_t device, std::int32_t copy_of);
   std::int32_t copy_for(std::int32_t id, std::int8_t device, Split& split);
   void lay_out();
 
   const ScheduleRequest* request_ = nullptr;
   Schedule out_;
-  std::vector<std::int32_t> order_;
   std::vector<Split> splits_;
   std::size_t n_splits_ = 0;
   std::vector<std::int32_t> copies_;        ///< By tensor and device: its first copy, or −1.

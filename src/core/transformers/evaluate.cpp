@@ -260,7 +260,7 @@ void evaluate_transformers(ModelReport& report, const ModelSpec& model, const Mo
   constexpr std::array k_defaults{CheckpointType::awq, CheckpointType::gptq, CheckpointType::mxfp4,
                                   CheckpointType::nf4, CheckpointType::int8, CheckpointType::bf16};
   double n_params = 0;
-  for (const auto& t : run.plan.tensors) n_params += is_in_checkpoint(t) ? static_cast<double>(t.n_elements()) : 0;
+  for (const auto& t : run.plan.tensors) n_params += is_in_checkpoint(named(run.plan, t)) ? static_cast<double>(t.n_elements()) : 0;
   for (const auto type : checkpoint_rows(model, question, k_defaults)) {
     const auto weights = transformers_weights(model, run.plan, type);
     const auto total = weights.total_weights();

@@ -55,7 +55,8 @@ TransformersModel transformers_weights(const ModelSpec& model, const TensorPlan&
 {
   TransformersModel out;
   out.modules.resize(model.n_layer + 2);
-  for (const auto& t : plan.tensors) {
+  for (const auto& tensor : plan.tensors) {
+    const auto t = named(plan, tensor);
     if (!is_in_checkpoint(t)) continue;
     const auto bytes = static_cast<double>(t.n_elements()) * checkpoint_bytes_per_weight(t, type);
     const auto module = t.place == TensorPlace::input       ? 0

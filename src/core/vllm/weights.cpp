@@ -13,7 +13,7 @@ constexpr std::uint64_t k_vocab_pad = 64;  // vllm/model_executor/layers/vocab_p
 bool has(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
 
 /// Parts that one rank of `n` holds of a tensor: 1/n of parallel layers, all of the others.
-double share_of_rank(const ModelSpec& model, const PlannedTensor& t, std::uint32_t n)
+double share_of_rank(const ModelSpec& model, const NamedTensor& t, std::uint32_t n)
 {
   if (n == 1) return 1;
   if (t.place != TensorPlace::repeating) return is_matrix(t) ? 1.0 / n : 1;
@@ -30,7 +30,7 @@ double share_of_rank(const ModelSpec& model, const PlannedTensor& t, std::uint32
 
 /// Numbers of a tensor on all of `n` ranks together, with what is padded. The MXFP4 kernels want the width of the model in multiples
 /// of 256 and an expert's width on a rank in multiples of 128 (quantization/mxfp4.py, Marlin; the Triton kernels pad a little less).
-std::uint64_t padded_elements(const PlannedTensor& t, CheckpointType type, std::uint32_t n)
+std::uint64_t padded_elements(const NamedTensor& t, CheckpointType type, std::uint32_t n)
 {
   if (t.name == "token_embd.weight" || t.name == "output.weight") return t.ne[0] * pad_to(t.ne[1], k_vocab_pad);
   if (type != CheckpointType::mxfp4 || !is_quantised(t, type)) return t.n_elements();
@@ -42,7 +42,8 @@ std::uint64_t padded_elements(const PlannedTensor& t, CheckpointType type, std::
 double weights_of(const ModelSpec& model, const TensorPlan& plan, CheckpointType type, std::uint32_t n)
 {
   double sum = 0;
-  for (const auto& t : plan.tensors) {
+  for (const auto& tensor : plan.tensors) {
+    const auto t = named(plan, tensor);
     if (!is_in_checkpoint(t)) continue;
     sum += static_cast<double>(padded_elements(t, type, n)) * checkpoint_bytes_per_weight(t, type) * share_of_rank(model, t, n);
   }
@@ -72,7 +73,7 @@ BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, Checkpoi
 {
   double n = 0;
   for (const auto& t : plan.tensors) {
-    if (is_in_checkpoint(t)) n += static_cast<double>(t.n_elements());
+    if (is_in_checkpoint(named(plan, t))) n += static_cast<double>(t.n_elements());
   }
   return {n > 0 ? 8 * weights_of(model, plan, type, 1) / n : 0};
 }

@@ -78,6 +78,7 @@ std::string_view command_name(Command command)
 std::vector<std::string> command_names()
 {
   std::vector<std::string> names;
+  names.reserve(k_commands.size());
   for (const auto& info : k_commands) names.emplace_back(info.name);
   return names;
 }

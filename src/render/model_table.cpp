@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <limits>
 
@@ -108,7 +109,7 @@ std::string memory_bars(const QuantReport& row, const Style& style, std::uint32_
     if (need.count == 0) continue;
     const auto share =
         d.budget.count == 0 ? 1.0 : std::min(1.0, static_cast<double>(need.count) / static_cast<double>(d.budget.count));
-    const auto filled = std::max<std::size_t>(1, static_cast<std::size_t>(share * cells + 0.5));
+    const auto filled = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(share * cells)));
     std::string bar;
     for (std::size_t i = 0; i < cells; ++i) bar += i < filled ? style.full() : style.empty();
     const auto where = d.device == "host" ? std::string("RAM") : d.device;

@@ -70,7 +70,7 @@ std::string TextTable::text(const Style& style, std::uint32_t width) const
   };
   const auto fit = [&](std::size_t c, const std::string& text) {
     auto t = cut(text, widths[c], style.ellipsis());
-    if (columns_[c].right) return pad_left(std::move(t), widths[c]);
+    if (columns_[c].right) return pad_left(t, widths[c]);
     return c == shown.back() ? t : pad_right(std::move(t), widths[c]);
   };
   line([&](std::size_t c, std::string& bare, std::string& text) { bare = fit(c, columns_[c].title), text = style.dim(bare); });

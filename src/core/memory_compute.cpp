@@ -45,7 +45,7 @@ std::vector<std::int8_t> kept_in_ram(const TensorPlan& plan, const ScheduleReque
   in_ram.reserve(plan.tensors.size());
   for (const auto& t : plan.tensors) {
     const bool expert = t.expert && t.layer < devices.n_cpu_moe;
-    in_ram.push_back(expert || !supports_weight(devices.backend, t.type, t.bytes().count));
+    in_ram.push_back(expert || !supports_weight(devices.backend, t.type, t.bytes().count) ? 1 : 0);
   }
   return in_ram;
 }

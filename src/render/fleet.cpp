@@ -138,6 +138,7 @@ std::vector<std::string> answer_sentences(const FleetReport& report)
 std::vector<std::string_view> fleet_format_names()
 {
   std::vector<std::string_view> names;
+  names.reserve(k_formats.size());
   for (const auto& format : k_formats) names.push_back(format.name);
   return names;
 }

@@ -51,6 +51,14 @@ class ContextFit {
     return fits(workload, known.memory);
   }
 
+  /// Without a graph: true where even what must be alive at once, as at `fitting` tokens, leaves no room at `n_ctx`, which is more.
+  bool cannot(std::uint32_t n_ctx, std::uint32_t fitting)
+  {
+    const auto workload = workload_at(n_ctx), shorter = workload_at(fitting);
+    if (resolve(workload, s_.model).n_ubatch != resolve(shorter, s_.model).n_ubatch) return false;
+    return !fits(workload, s_.memory.at_least(workload, placement_, shorter));
+  }
+
   /// Without a graph where the buffers may be as large as the context, or no larger than now, and it makes no difference. Vulkan's
   /// blocks of scores grow in steps: there no bound holds.
   bool surely(std::uint32_t n_ctx)
@@ -152,7 +160,8 @@ std::optional<std::uint32_t> max_context(const Subject& subject, const Trial& tr
   // Each guess that was wrong is known from then on.
   for (int i = 0; i < k_guesses; ++i) {
     const auto low = largest_by_room(now, most, [&](std::uint32_t steps) { return fits.probable_room(steps * k_context_step); });
-    if ((low == 0 || exactly(low)) && !exactly(low + 1)) return context(low);
+    if (low > 0 && !exactly(low)) continue;
+    if ((low > 0 && fits.cannot((low + 1) * k_context_step, low * k_context_step)) || !exactly(low + 1)) return context(low);
   }
   return context(largest_by_room(now, most, [&](std::uint32_t steps) { return exactly(steps) ? 1.0 : -1.0; }));
 }

@@ -16,7 +16,8 @@ MemoryParts MemoryEstimate::total() const
 GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices)
 {
   const auto flash_attn = resolve_flash_attention(model, plan, workload, devices);
-  return {flash_attn, compute_bytes(model, plan, workload, flash_attn, devices)};
+  auto bytes = compute_bytes(model, plan, workload, flash_attn, devices);
+  return {flash_attn, std::move(bytes.buffers), std::move(bytes.alive)};
 }
 
 MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, std::span<const CacheTensor> cache_list,

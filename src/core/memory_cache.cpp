@@ -46,30 +46,42 @@ const MemoryCache::TypeHashes& MemoryCache::types()
   return *types_;
 }
 
-MemoryEstimate MemoryCache::estimate(const Workload& workload, const Placement& placement)
+const GraphBytes& MemoryCache::graph(const Workload& workload, const ScheduleRequest& devices)
 {
-  const auto devices = schedule_request(model_, workload, placement);
-  const auto& sums = weights(devices.backend);
   Key key{workload.n_ctx, devices.backend, devices.n_gpus, devices.layer_device, devices.n_cpu_moe, 0};
   if (devices.n_gpus > 0) {
-    const bool all_on_gpus = devices.full_offload && devices.n_cpu_moe == 0 && !sums.any_kept;
+    const bool all_on_gpus = devices.full_offload && devices.n_cpu_moe == 0 && !weights(devices.backend).any_kept;
     std::get<5>(key) = all_on_gpus ? types().kinds : types().types;
   }
   auto it = graphs_.find(key);
   if (it == graphs_.end()) it = graphs_.emplace(std::move(key), graph_bytes(model_, plan_, workload, devices)).first;
-  return assemble_memory(model_, sums, caches(workload), workload, devices, it->second);
+  return it->second;
+}
+
+MemoryEstimate MemoryCache::estimate(const Workload& workload, const Placement& placement)
+{
+  const auto devices = schedule_request(model_, workload, placement);
+  const auto& known = graph(workload, devices);
+  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, known);
+}
+
+MemoryEstimate MemoryCache::at_least(const Workload& workload, const Placement& placement, const Workload& shorter)
+{
+  const auto devices = schedule_request(model_, workload, placement);
+  const auto& known = graph(shorter, schedule_request(model_, shorter, placement));
+  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, {known.flash_attn, known.alive, {}});
 }
 
 MemoryEstimate MemoryCache::estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar)
 {
-  GraphBytes graph{similar.flash_attn, {}};
+  GraphBytes alike{similar.flash_attn, {}, {}};
   if (similar.compute_known) {
-    for (const auto& gpu : similar.gpus) graph.compute.push_back(gpu.compute);
-    graph.compute.resize(placement.gpus.size());
-    graph.compute.push_back(similar.host.compute);
+    for (const auto& gpu : similar.gpus) alike.compute.push_back(gpu.compute);
+    alike.compute.resize(placement.gpus.size());
+    alike.compute.push_back(similar.host.compute);
   }
   const auto devices = schedule_request(model_, workload, placement);
-  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, graph);
+  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, alike);
 }
 
 }  // namespace canirun

@@ -29,6 +29,9 @@ class MemoryCache {
   /// Weights and caches exactly, compute buffers as `similar` has them: what a search steps with before it asks for the truth.
   MemoryEstimate estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar);
 
+  /// What it takes at the least, by the graph of a workload with no more context: what is alive at once only grows with it.
+  MemoryEstimate at_least(const Workload& workload, const Placement& placement, const Workload& shorter);
+
   /// What a token reads of the plan's weights.
   const PlanWork& work();
   /// The caches of a workload.
@@ -44,6 +47,7 @@ class MemoryCache {
   using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
   const PlanWeights& weights(Backend backend);
+  const GraphBytes& graph(const Workload& workload, const ScheduleRequest& devices);
   struct TypeHashes {
     std::uint64_t kinds = 0;  ///< Of the kind of each tensor's type.
     std::uint64_t types = 0;  ///< Of the types themselves.

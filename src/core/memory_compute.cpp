@@ -82,7 +82,7 @@ std::vector<Bytes> as_bytes(std::span<const std::uint64_t> sizes)
 }
 
 /// The compute buffers from a graph without most repetitions of its layers; nothing where that does not tell them.
-std::optional<std::vector<Bytes>> folded_bytes(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of,
+std::optional<ComputeBytes> folded_bytes(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of,
                                                const ScheduleRequest& request)
 {
   auto& [graph, scheduler, allocator] = scratch();
@@ -91,7 +91,8 @@ std::optional<std::vector<Bytes>> folded_bytes(const ModelSpec& model, const Ten
   graph_of.layers = folding->layers;
   build_graph(model, plan, graph_of, graph);
   const auto sizes = allocator.reserve(scheduler.run(graph, request), folding->runs, graph.layer_begin);
-  return sizes ? std::optional(as_bytes(*sizes)) : std::nullopt;
+  if (!sizes) return std::nullopt;
+  return ComputeBytes{as_bytes(*sizes), as_bytes(allocator.most_alive())};
 }
 
 }  // namespace
@@ -137,8 +138,8 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   });
 }
 
-std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
-                                 const ScheduleRequest& devices)
+ComputeBytes compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
+                           const ScheduleRequest& devices)
 {
   if (!has_graph(model, plan)) return {};
   const auto shape = resolve(workload, model);
@@ -147,9 +148,10 @@ std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan,
   request.weight_host = kept_in_ram(plan, devices);
   const auto graph_of = graph_request(model, workload, shape, flash_attn);
   if (const auto sizes = folded_bytes(model, plan, graph_of, request)) return *sizes;
-  auto& graph = scratch().graph;
+  auto& [graph, scheduler, allocator] = scratch();
   build_graph(model, plan, graph_of, graph);
-  return as_bytes(scratch().allocator.reserve(scratch().scheduler.run(graph, request)));
+  const auto sizes = allocator.reserve(scheduler.run(graph, request));
+  return {as_bytes(sizes), as_bytes(allocator.most_alive())};
 }
 
 }  // namespace canirun

@@ -36,8 +36,11 @@ Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunSh
 bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, const Workload& workload,
                              const ScheduleRequest& devices);
 
-/// Compute buffers of each device; empty where the family has no graph here.
-std::vector<Bytes> compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
+/// Compute buffers of each device, and the most of them that is in use at once. Empty where the family has no graph here.
+struct ComputeBytes {
+  std::vector<Bytes> buffers, alive;
+};
+ComputeBytes compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
                                  const ScheduleRequest& devices);
 
 /// A number for types that every backend which can hold them supports alike (backend_rules.cpp: supports).
@@ -47,6 +50,7 @@ std::uint64_t type_kind(TensorType type);
 struct GraphBytes {
   bool flash_attn = true;
   std::vector<Bytes> compute;  ///< Of each device; empty where the family has no graph here.
+  std::vector<Bytes> alive;    ///< Of it, the most that is in use at once.
 };
 GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
 

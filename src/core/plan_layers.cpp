@@ -48,7 +48,8 @@ PlanLayers::PlanLayers(const ModelSpec& model, const TensorPlan& plan, std::span
     }
     auto& hash = hashes[layer_of(t)];
     hash.add(std::uint64_t{sites[i]});
-    for (const auto n : t.ne) hash.add(n);
+    hash.add(t.ne[0]);
+    hash.add(t.ne[1] * t.ne[2] * t.ne[3]);
     hash.add(std::uint64_t{(t.expert ? 1u : 0u) | (t.loaded ? 2u : 0u) | (t.duplicated_output ? 4u : 0u) | (t.lazy ? 8u : 0u)});
   }
   std::vector<std::uint64_t> known;

@@ -219,7 +219,9 @@ TypeChooser::TypeChooser(const ModelSpec& model, const TensorPlan& plan)
   std::array<std::vector<Visit>, static_cast<std::size_t>(Category::other)> visits;
   struct Role {
     Site site;
-    std::uint32_t latest = UINT32_MAX;  ///< Site of the tensor before with this role: most often the same.
+    // The tensor before with this role, and the sites of those like it by their position: most layers are alike.
+    const PlannedTensor* before = nullptr;
+    std::vector<std::pair<Conditions, std::uint32_t>> known;
   };
   std::vector<Role> roles;
   std::deque<std::string> long_names;
@@ -234,7 +236,8 @@ TypeChooser::TypeChooser(const ModelSpec& model, const TensorPlan& plan)
                               .quantizable = name_is_quantizable(role),
                               .always_f32 = name_is_always_f32(role),
                               .native_expert = native_mxfp4 && role.ends_with("_exps.weight"),
-                              .conditions = everywhere}});
+                              .conditions = everywhere},
+                     .known = {}});
     if (roles.back().site.category == Category::output) tied_ = false;
   }
 
@@ -266,25 +269,28 @@ TypeChooser::TypeChooser(const ModelSpec& model, const TensorPlan& plan)
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& t = tensors[i];
     auto& role = roles[t.role];
-    auto site = role.site;
-    site.n_columns = t.ne[0];
-    site.integers = t.type == TensorType::i32;
-    site.quantizable = site.quantizable && is_matrix(t);
-    site.always_f32 = site.always_f32 || !is_matrix(t);
-    site.wide_expert = t.ne[2] > 1 && (model.arch != "bailingmoe3" || is_ffn(site.category));
-    site.conditions |= positions[i];
-    if (role.latest >= sites_.size() || sites_[role.latest] != site) {
+    if (role.before && (role.before->ne != t.ne || role.before->type != t.type)) role.known.clear();
+    role.before = &t;
+    auto known = std::ranges::find(role.known, positions[i], &std::pair<Conditions, std::uint32_t>::first);
+    if (known == role.known.end()) {
+      auto site = role.site;
+      site.n_columns = t.ne[0];
+      site.integers = t.type == TensorType::i32;
+      site.quantizable = site.quantizable && is_matrix(t);
+      site.always_f32 = site.always_f32 || !is_matrix(t);
+      site.wide_expert = t.ne[2] > 1 && (model.arch != "bailingmoe3" || is_ffn(site.category));
+      site.conditions |= positions[i];
       const auto found = std::ranges::find(sites_, site);
-      role.latest = static_cast<std::uint32_t>(found - sites_.begin());
+      known = role.known.insert(known, {positions[i], static_cast<std::uint32_t>(found - sites_.begin())});
       if (found == sites_.end()) {
         sites_.push_back(site);
         rows_.emplace_back();
       }
     }
-    site_of_[i] = role.latest;
+    site_of_[i] = known->second;
     const auto rows = t.ne[1] * t.ne[2] * t.ne[3];
-    rows_[role.latest].all += rows;
-    if (t.loaded) rows_[role.latest].loaded += rows;
+    rows_[known->second].all += rows;
+    if (t.loaded) rows_[known->second].loaded += rows;
   }
 }
 

@@ -83,16 +83,16 @@ Ref Builder::slot(std::uint32_t il)
 }
 
 /// Layers name the same tensors in the same order: the one after the last is most often the next.
-const Builder::KnownRole& Builder::known_role(std::uint64_t hash, std::string_view name, std::string_view suffix, bool in_block)
+Builder::KnownRole& Builder::known_role(std::string_view name, std::string_view suffix, bool in_block)
 {
-  const auto is_it = [&](const KnownRole& r) { return r.hash == hash && declared_->roles[r.like.role].in_block == in_block; };
+  const auto is_it = [&](const KnownRole& r) {
+    return r.in_block == in_block && r.name == name && (r.suffix.data() == suffix.data() || r.suffix == suffix);
+  };
   const auto next = next_role_ < roles_.size() ? next_role_ : 0;
   auto i = next;
   if (roles_.empty() || !is_it(roles_[i])) i = static_cast<std::size_t>(std::ranges::find_if(roles_, is_it) - roles_.begin());
   if (i == roles_.size()) {
-    auto& role = declared_->roles.emplace_back(role_of(name, suffix, in_block));
-    auto& known = roles_.emplace_back(KnownRole{hash, describe(role, model_.arch)});
-    known.like.role = static_cast<std::uint32_t>(declared_->roles.size() - 1);
+    roles_.push_back({.name = std::string(name), .suffix = suffix, .in_block = in_block, .hash = hash_of(name, suffix), .like = {}});
   }
   next_role_ = i + 1;
   return roles_[i];
@@ -102,15 +102,15 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
                      bool exists, bool required, bool shared)
 {
   if (!declared_) return slot(il);
-  const auto hash = hash_of(name, suffix);
-  note(hash);
+  const bool in_block = il != k_global && !shared;
+  auto& known = known_role(name, suffix, in_block);
+  note(known.hash);
   for (const auto n : ne) note(n);
   auto& tensors = declared_->tensors;
   auto index = -1;
   std::array<std::uint64_t, 4> shape{1, 1, 1, 1};
   std::copy(ne.begin(), ne.end(), shape.begin());
   if (!model_.tensors.empty()) {
-    const bool in_block = il != k_global && !shared;
     const auto full = full_name(role_of(name, suffix, in_block), il);
     const auto found = files_.find(full);
     if (found == files_.end()) {
@@ -128,7 +128,11 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
       index = from_file_[file_index];
     }
   } else if (exists) {
-    const auto& known = known_role(hash, name, suffix, il != k_global && !shared);
+    if (!known.in_plan) {
+      known.in_plan = true;
+      known.like = describe(declared_->roles.emplace_back(role_of(name, suffix, in_block)), model_.arch);
+      known.like.role = static_cast<std::uint32_t>(declared_->roles.size() - 1);
+    }
     if (shared) {
       const auto same = std::ranges::find(tensors, known.like.role, &PlannedTensor::role);
       if (same != tensors.end()) index = static_cast<std::int32_t>(same - tensors.begin());
@@ -136,7 +140,7 @@ Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32
     if (index < 0) {
       index = static_cast<std::int32_t>(tensors.size());
       auto& t = tensors.emplace_back(known.like);
-      t.layer = il == k_global || shared ? 0 : il;
+      t.layer = in_block ? il : 0;
       t.ne = shape;
     }
   }

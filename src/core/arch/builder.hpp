@@ -254,12 +254,17 @@ class Builder : public GraphOps {
   std::uint32_t layer_now_ = 0;  ///< While declaring: the layer of the loop.
   Ref token_embd_;
   bool complete_ = true;
+  /// What the architecture asks for by one name in every layer.
   struct KnownRole {
+    std::string name;
+    std::string_view suffix;  ///< One of three that are here for good.
+    bool in_block = false;
     std::uint64_t hash = 0;
-    PlannedTensor like;
+    bool in_plan = false;  ///< A catalogue entry has it; then …
+    PlannedTensor like;    ///< … what its tensors have in common.
   };
-  const KnownRole& known_role(std::uint64_t hash, std::string_view name, std::string_view suffix, bool in_block);
-  std::vector<KnownRole> roles_;         ///< Of a catalogue entry.
+  KnownRole& known_role(std::string_view name, std::string_view suffix, bool in_block);
+  std::vector<KnownRole> roles_;
   std::size_t next_role_ = 0;
   std::optional<NamedTensors> named_;    ///< Of a GGUF.
   Ref tokens_;

@@ -45,11 +45,14 @@ void BlockAllocator::reset(std::uint64_t alignment, std::uint64_t max_chunk)
   alignment_ = alignment;
   max_chunk_ = std::min(max_chunk, k_endless);
   n_chunks_ = 0;
+  alive_ = most_alive_ = 0;
 }
 
 BlockAllocator::Address BlockAllocator::allocate(std::uint64_t bytes)
 {
   const auto size = pad_to(bytes, alignment_);
+  alive_ += size;
+  most_alive_ = std::max(most_alive_, alive_);
   Chunk* chunk = nullptr;
   std::size_t best = 0, chosen = 0;
   // The best fit among the blocks that cannot grow: all but the last of a chunk.
@@ -101,6 +104,7 @@ BlockAllocator::Address BlockAllocator::allocate(std::uint64_t bytes)
 void BlockAllocator::release(Address address, std::uint64_t bytes)
 {
   const auto size = pad_to(bytes, alignment_);
+  alive_ -= size;
   auto& blocks = chunks_[address.chunk].free;
   // Every block is looked at: a tensor of no bytes may be released inside of a free block, and stays as an empty block after it.
   for (auto block = blocks.begin(); block != blocks.end(); ++block) {
@@ -258,6 +262,13 @@ std::span<const std::uint64_t> GraphAllocator::peaks()
   sizes_.clear();
   for (const auto& allocator : allocators_) sizes_.push_back(allocator.peak());
   return sizes_;
+}
+
+std::vector<std::uint64_t> GraphAllocator::most_alive() const
+{
+  std::vector<std::uint64_t> bytes;
+  for (const auto& allocator : allocators_) bytes.push_back(allocator.most_alive());
+  return bytes;
 }
 
 std::span<const std::uint64_t> GraphAllocator::reserve(const Schedule& schedule)

@@ -28,6 +28,8 @@ class BlockAllocator {
   std::uint64_t alignment() const { return alignment_; }
   /// Σ over the chunks of the highest address that was ever in use.
   std::uint64_t peak() const;
+  /// The most bytes that were in use at once: no order of the same requests needs less.
+  std::uint64_t most_alive() const { return most_alive_; }
   /// Appends all that later allocations depend on.
   void append_state(std::vector<std::uint64_t>& state) const;
 
@@ -43,6 +45,7 @@ class BlockAllocator {
   std::size_t n_chunks_ = 0;
   std::uint64_t alignment_ = 1;
   std::uint64_t max_chunk_ = 0;
+  std::uint64_t alive_ = 0, most_alive_ = 0;
 };
 
 /// ggml_gallocr_reserve_n_size: walks the scheduled graph and says how many bytes each device needs. Keeps its memory between calls.
@@ -54,6 +57,9 @@ class GraphAllocator {
   /// are. `layer_begin`: of the graph.
   std::optional<std::span<const std::uint64_t>> reserve(const Schedule& schedule, std::span<const Folding::Run> runs,
                                                         std::span<const std::int32_t> layer_begin);
+
+  /// Of the last graph, by device as reserve() has them: the most bytes that were alive at once.
+  std::vector<std::uint64_t> most_alive() const;
 
  private:
   struct State {

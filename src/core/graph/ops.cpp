@@ -1,5 +1,7 @@
 #include "graph/ops.hpp"
 
+#include <algorithm>
+
 namespace canirun {
 namespace {
 
@@ -54,13 +56,18 @@ Ref GraphOps::make(Op op, TensorType type, const Shape& ne, std::initializer_lis
   t.type = type;
   t.ne = shape;
   t.nb = nb;
-  std::size_t i = 0;
-  for (const auto s : src) t.set_src(i++, s.id);
+  t.n_src = static_cast<std::uint8_t>(src.size());
+  std::ranges::transform(src, t.src.begin(), &Ref::id);
   return graph_->last();
 }
 
 Ref GraphOps::like(Op op, Ref a, std::initializer_list<Ref> src)
 {
+  if (!graph_) {
+    for (const auto s : src) note(s ? 1 : 2);
+    note(static_cast<std::uint64_t>(op));
+    return k_declared;
+  }
   return make(op, at(a).type, at(a).ne, src);  // ggml_dup_tensor: same type and shape, contiguous
 }
 

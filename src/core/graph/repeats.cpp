@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t k_longest_pattern = 16;
 // The first repetition finds another state than the others.
 constexpr std::size_t k_kept = 2;
-// The last layer keeps the rows of the outputs only, and the allocator is in another state before it already.
+// The last layer keeps the rows of the outputs only, and a split before it may copy what only it needs.
 constexpr std::size_t k_last_layers = 2;
 
 /// Layers from `begin` on that equal the ones a pattern before them, and that pattern.

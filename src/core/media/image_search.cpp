@@ -54,7 +54,10 @@ ImageTrial ImageSearch::best(const PartBytes& parts) const
     auto trial = attempt(setup, parts);
     const bool better = !best || (trial.fits ? !best->fits || trial.grade.letter > best->grade.letter
                                              : !best->fits && trial.room.share > best->room.share);
+    // What is left saves memory of the CPU, not its time.
+    const bool no_better = !setup.gpu && trial.fits && trial.grade.memory == Letter::S;
     if (better) best = std::move(trial);
+    if (no_better) break;
     if (best->fits && best->grade.letter == Letter::S) break;
   }
   if (!best->fits) best->placement.mode = Placement::Mode::none;

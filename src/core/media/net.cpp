@@ -278,6 +278,13 @@ std::uint64_t stored_bytes(std::span<const NetWeight> weights, CheckpointType ty
   return sum;
 }
 
+Graph& scratch_graph()
+{
+  thread_local Graph graph;
+  graph.clear();
+  return graph;
+}
+
 std::uint64_t buffer_bytes(const Graph& graph, Backend backend)
 {
   thread_local Schedule schedule;

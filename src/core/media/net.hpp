@@ -136,4 +136,7 @@ std::uint64_t stored_bytes(std::span<const NetWeight> weights, CheckpointType ty
 /// Bytes of the compute buffer that a graph needs on one device.
 std::uint64_t buffer_bytes(const Graph& graph, Backend backend);
 
+/// An empty graph for one network at a time: each thread keeps its memory.
+Graph& scratch_graph();
+
 }  // namespace canirun

@@ -76,26 +76,24 @@ ImageModel::ImageModel(const ModelSpec& model, const ImageShape& image, Backend 
   if (is_unet(model.arch) && media_.latent) known_ = GraphKnown::replayed;
   else known_ = transformer_known(model.arch, media_);
   if (known_) {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.flash_attn = true, .backend = backend_});
     build_denoiser(net);
     denoiser_work_ = net.work();
     declared_params_ = net.n_params();
     denoiser_weights_ = net.weights();
-    if (account_ == Account::ggml) denoiser_buffer_[1] = buffer_bytes(graph, backend_);
   }
   if (known_ && account_ != Account::ggml) {
     if (diffusers_batches(model_.arch) && media_.sampling) batch_ = media_.sampling->passes;
   }
   if (media_.latent) {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.backend = backend_});
     build_image_decoder(net, *media_.latent, {k_tile, k_tile, 1});
     decoder_weights_ = net.weights();
     const auto tiles = static_cast<double>(image_.width) * image_.height / (double{k_tile} * k_tile);
     // A video decoder's kernels reach over three frames.
     decoder_work_ = net.work().scaled(tiles * (is_video() ? 3.0 * image_.frames : 1.0));
-    if (!is_video()) decoder_buffer_[1] = buffer_bytes(graph, backend_);
   }
   const auto n_text = static_cast<double>(media_.denoiser ? std::max<std::uint32_t>(1, media_.denoiser->n_text) : k_text_tokens);
   for (const auto& c : media_.components) {
@@ -229,7 +227,7 @@ std::uint64_t ImageModel::denoiser_buffer(bool flash_attn) const
 {
   auto& known = denoiser_buffer_[flash_attn];
   if (!known && known_) {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.flash_attn = flash_attn, .backend = backend_});
     build_denoiser(net);
     known = buffer_bytes(graph, backend_);
@@ -248,7 +246,7 @@ std::uint64_t ImageModel::denoiser_numbers(std::uint64_t copies) const
   if (!known_) return 0;
   auto& known = denoiser_numbers_.at(copies);
   if (!known) {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.eager = true, .backend = backend_});
     build_denoiser(net);
     known = eager_numbers(graph, net.held(), copies);
@@ -268,7 +266,7 @@ std::uint64_t ImageModel::decoder_numbers(bool tiled, std::uint64_t copies) cons
   // The finished picture is put together beside its tiles or chunks.
   const auto output = std::uint64_t{2} * 3 * image_.width * image_.height * image_.frames;
   if (is_video()) return output + video_decoder_numbers(model_.arch, *media_.latent, image);
-  Graph graph;
+  auto& graph = scratch_graph();
   Net net(graph, {.eager = true, .backend = backend_});
   build_image_decoder(net, *media_.latent, image);
   return eager_numbers(graph, net.held(), copies) + (tiled ? output : 0);
@@ -286,7 +284,7 @@ std::uint64_t ImageModel::decoder_buffer(bool tiled) const
   if (is_video()) {
     known = video_decoder_bytes(model_.arch, *media_.latent, image);
   } else {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.backend = backend_});
     build_image_decoder(net, *media_.latent, image);
     known = buffer_bytes(graph, backend_);

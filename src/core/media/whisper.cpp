@@ -12,7 +12,7 @@ constexpr std::uint64_t k_text_context = 448;
 Whisper::Whisper(const ModelSpec& model, bool flash_attn, Backend backend) : model_(model), shape_(*model.media->whisper)
 {
   const auto run = [&](std::size_t i, void (Whisper::*build)(Net&) const, std::vector<NetWeight>& weights, bool of_window) {
-    Graph graph;
+    auto& graph = scratch_graph();
     Net net(graph, {.flash_attn = flash_attn, .backend = backend});
     (this->*build)(net);
     buffers_[i] = buffer_bytes(graph, backend);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <ranges>
 
 #include "best_quant.hpp"
 
@@ -60,11 +59,10 @@ void apply_measured(ModelReport& report, const ModelSpec& model, std::span<const
   const auto key = shape_key(model);
   bool any = false;
   for (auto& row : report.quants) {
-    for (const auto& run : std::views::reverse(runs)) {
-      if (run.model != key || !apply(row, run, model.kind == ModelKind::text)) continue;
-      any = true;
-      break;
-    }
+    // The latest that tells of this row.
+    any |= std::any_of(runs.rbegin(), runs.rend(), [&](const MeasuredRun& run) {
+      return run.model == key && apply(row, run, model.kind == ModelKind::text);
+    });
   }
   if (!any) return;
   std::vector<QuantChoice> choices;

@@ -21,6 +21,10 @@ constexpr std::uint32_t k_max_context = 1U << 30;  // what --ctx takes
 constexpr std::uint64_t k_max_component = std::uint64_t{1} << 44;
 constexpr std::uint32_t k_max_side = 1U << 15;
 
+/// Architectures whose attention is latent always.
+constexpr auto k_latent_only = std::to_array<std::string_view>(
+    {"deepseek2", "mistral4", "deepseek32", "glm-dsa", "deepseek4", "minicpm3", "plm", "kimi-linear"});
+
 /// Architectures of llama.cpp whose layers have experts in every model: their graphs cannot be built without.
 constexpr auto k_experts_only = std::to_array<std::string_view>(
     {"afmoe",      "arctic",        "bailingmoe",  "bailingmoe2",    "cohere2moe",     "dbrx",         "deepseek",
@@ -207,6 +211,8 @@ std::optional<std::string> invalid(const ModelSpec& s)
   }
   if (s.mla) {
     if (auto e = bad_mla(s)) return e;
+  } else if (std::ranges::find(k_latent_only, s.arch) != k_latent_only.end()) {
+    return fmt::format("mla: models of the architecture {} have latent attention, its widths are missing", s.arch);
   }
   if (s.ssm) {
     if (auto e = bad_ssm(s)) return e;

@@ -13,9 +13,6 @@ namespace canirun {
 /// How this machine is to be examined.
 ProbeOptions probe_options(const MachineOptions& options, const Environment& env);
 
-/// The machine that is asked about: this one or a profile, completed from the GPU table, with what the options replace.
-Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table);
-
 /// The GPU table for who needs it for nothing but machines: read once, and only where there is a GPU.
 class LazyGpuTable {
  public:
@@ -26,6 +23,9 @@ class LazyGpuTable {
   const Environment& env_;
   std::optional<GpuTable> table_;
 };
+
+/// The machine that is asked about: this one or a profile, completed from the GPU table, with what the options replace.
+Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, const GpuTable& table);
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env, LazyGpuTable& table);
 Result<HardwareProfile> machine_of(const MachineOptions& options, const Environment& env);
 

@@ -1,6 +1,7 @@
 #include "formats/spec_check.hpp"
 
 #include "canirun/core/tensor_plan.hpp"
+#include "canirun/formats/catalogue.hpp"
 #include "catch.hpp"
 #include "laws.hpp"
 
@@ -103,4 +104,19 @@ TEST_CASE("heads and groups of a recurrent mixer divide what they share", "[form
     CHECK(problem("mamba", kind, [](ModelSpec& m) { m.ssm->d_conv = 0; }) ==
           "ssm.d_conv: the width of the convolution is missing");
   }
+}
+
+TEST_CASE("a model of latent attention is refused without its widths", "[formats][catalogue]")
+{
+  const auto catalogue = Catalogue::builtin().value();
+  int n = 0;
+  for (const auto& entry : catalogue.entries()) {
+    if (!entry.spec.mla || unplannable(entry.spec)) continue;
+    auto spec = entry.spec;
+    spec.mla.reset();
+    CAPTURE(spec.id, spec.arch);
+    CHECK(invalid(spec).value_or("").starts_with("mla: "));
+    ++n;
+  }
+  CHECK(n > 0);
 }

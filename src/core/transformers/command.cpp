@@ -17,7 +17,8 @@ std::string_view dtype_of(const RunRequest& request)
   // Before Ampere there are no bfloat16 units.
   const auto& gpus = request.hardware.gpus;
   const bool none = std::ranges::any_of(request.placement.gpus, [&](std::size_t g) {
-    return gpus[g].architecture == "Turing" || gpus[g].architecture == "Volta" || gpus[g].architecture == "Pascal";
+    return gpus[g].architecture == "Turing" || gpus[g].architecture == "Volta" || gpus[g].architecture == "Pascal" ||
+           gpus[g].architecture == "Maxwell";
   });
   return none ? "float16" : "bfloat16";
 }

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "graph/ops.hpp"
+
 namespace canirun {
 
 namespace {
 
 bool is_alias(Op op) { return op == Op::reshape || op == Op::view || op == Op::permute || op == Op::transpose; }
-
-std::uint64_t n_numbers(const GraphTensor& t) { return t.ne[0] * t.ne[1] * t.ne[2] * t.ne[3]; }
 
 bool is_wide_kernel(const GraphTensor& kernel) { return kernel.ne[0] * kernel.ne[1] > 1; }
 
@@ -36,7 +36,7 @@ std::uint64_t eager_numbers(const Graph& graph, std::span<const Held> held, std:
   }
   for (const auto& h : held) last[owner[index(h.id)]] = std::max(last[owner[index(h.id)]], h.end);
 
-  const auto size = [&](std::size_t i) { return n_numbers(graph.tensors[i]); };
+  const auto size = [&](std::size_t i) { return n_elements(graph.tensors[i]); };
   std::uint64_t live = 0, peak = 0;
   for (std::size_t i = 0; i < n; ++i) {
     if (graph.tensors[i].leaf == Leaf::input) live += size(i);

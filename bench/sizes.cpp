@@ -2,8 +2,8 @@
 //
 // A record agrees when the estimate is within 1 % and the rounding that its precision states. What llama-quantize chose depends on its
 // release and on an importance matrix, which records do not state: of the rules in force between the model's release and the day the
-// size was noted, with and without a matrix, the nearest counts. Prints the share, that of the current rules alone, what was left out
-// and why, and what disagrees and why.
+// size was noted, with and without a matrix, the nearest counts. Prints the share, that of the current rules alone (file_bytes of a
+// report) and of those of the model's month alone (file_bytes_at_release, where it differs), what was left out and why, and what disagrees and why.
 
 #include <algorithm>
 #include <cmath>
@@ -120,7 +120,7 @@ int main()
   Planner planner;
   std::map<std::string, std::size_t> left_out;
   std::vector<Disagreement> wrong;
-  std::size_t n = 0, agree = 0, agree_now = 0;
+  std::size_t n = 0, agree = 0, agree_now = 0, agree_then = 0;
   for (std::string line; std::getline(std::cin, line);) {
     const auto record = read_size_record(nlohmann::json::parse(line));
     const auto type = parse_file_type(record.quant);
@@ -141,8 +141,10 @@ int main()
     const auto within = [&](double size) { return std::abs(size - record.bytes) <= 0.01 * record.bytes + record.rounding; };
     const auto rules = possible_rules(record, *entry);
     const auto best = planner.nearest(spec, *type, rules, record.bytes);
+    const auto now = QuantizeRules::current, then = rules_of_month(entry->facts.release);
     ++n;
-    if (within(planner.nearest(spec, *type, {QuantizeRules::current}, record.bytes))) ++agree_now;
+    if (within(planner.nearest(spec, *type, {now}, record.bytes))) ++agree_now;
+    if (within(planner.bytes(spec, *type, {.rules = then}, false))) ++agree_then;
     if (within(best)) {
       ++agree;
       continue;
@@ -154,6 +156,7 @@ int main()
   const auto share = [n](std::size_t k) { return n ? 100.0 * static_cast<double>(k) / static_cast<double>(n) : 0.0; };
   fmt::print("{} of {} plain files agree within 1 % and their rounding: {:.1f} %\n", agree, n, share(agree));
   fmt::print("  with the rules of the current release alone: {} ({:.1f} %)\n", agree_now, share(agree_now));
+  fmt::print("  with those of the model's month alone, without a matrix: {} ({:.1f} %)\n", agree_then, share(agree_then));
   fmt::print("\nleft out\n");
   for (const auto& [why, count] : left_out) fmt::print("{:>6}  {}\n", count, why);
   fmt::print("\ndisagree\n");

@@ -1,12 +1,10 @@
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 
 #include "canirun/core/context_columns.hpp"
 #include "canirun/core/improve.hpp"
 #include "canirun/core/measured_run.hpp"
 #include "canirun/core/recommend.hpp"
-#include "canirun/core/tensor_plan.hpp"
 #include "canirun/render/renderer.hpp"
 #include "commands.hpp"
 #include "emit_row.hpp"
@@ -41,23 +39,6 @@ void add_newer_version(ModelReport& model, const Catalogue& catalogue, const Har
     model.notes.push_back(fmt::format("newer: {} ({}) runs at least as well here, with grade {}", (*it)->spec.id,
                                       (*it)->facts.release, name(*newer.grade)));
     return;
-  }
-}
-
-/// The size of files made when the model came out, where llama-quantize chose other types then: such files are what is published.
-void add_size_at_release(ModelReport& model, const AskedModel& subject, const Question& question)
-{
-  if (model.quants.empty() || model.quants.front().media || loads_checkpoints(question.workload.runtime)) return;
-  std::vector<FileType> types;
-  for (const auto& row : model.quants) types.push_back(row.quant);
-  const auto sizes = bytes_at_release(*subject.spec, subject.facts.release, types);
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    auto& row = model.quants[i];
-    if (!sizes[i]) continue;
-    const auto then = static_cast<double>(sizes[i]->count), now = static_cast<double>(row.file_bytes.count);
-    if (std::abs(then / now - 1) < 0.01) continue;
-    row.notes.push_back(fmt::format("files of {} take {:.1f} GiB: llama-quantize chose other types then", subject.facts.release,
-                                    to_gib(*sizes[i]).value));
   }
 }
 
@@ -208,7 +189,6 @@ Result<int> run_grade(const Options& o, const Environment& env)
     }
     if (!o.words.empty() && !checking) {
       for (auto& model : report.models) add_newer_version(model, *catalogue, report.hardware, o.question);
-      for (std::size_t i = 0; i < report.models.size(); ++i) add_size_at_release(report.models[i], set->subjects[i], o.question);
     }
     if (o.format == "html" && !o.words.empty() && machines->size() == 1 && !loads_checkpoints(question.workload.runtime)) {
       for (std::size_t i = 0; i < report.models.size(); ++i)

@@ -102,7 +102,19 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
 struct RowFile {
   Bytes total, loaded;  ///< Of all its tensors, and of those that a run loads.
   BitsPerWeight bits;
+  std::optional<Bytes> at_release;  ///< All of it, by the rules of llama-quantize when the model came out, where they differ.
 };
+
+/// The file of `type` that is published: most were made when the model came out, and keep the types of that time.
+std::optional<Bytes> bytes_at_release(const TypeChooser& chooser, QuantizeRules rules, FileType type, Bytes now)
+{
+  if (rules == QuantizeRules::current) return std::nullopt;
+  const auto then = chooser.sizes(type, {.rules = rules}).all;
+  return then == now ? std::nullopt : std::optional(then);
+}
+
+/// By 1 % or more.
+bool differs_visibly(Bytes a, Bytes b) { return 100 * (std::max(a, b).count - std::min(a, b).count) >= b.count; }
 
 QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType quant, const RowFile& file, const Trial& trial,
                        const Question& question)
@@ -114,6 +126,7 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.grade = trial.grade;
   row.fits = trial.fits;
   row.file_bytes = model.file_bytes > 0 ? Bytes{model.file_bytes} : file.total;
+  row.file_bytes_at_release = file.at_release;
   row.bits_per_weight = file.bits;
   row.placement = trial.placement;
   row.flash_attn = trial.memory.flash_attn;
@@ -124,6 +137,10 @@ QuantReport graded_row(const Subject& subject, const ModelFacts& facts, FileType
   row.speed = trial.speed;
   if (row.caches_known) row.max_ctx = max_context(subject, trial);
   row.notes = notes_of(subject, trial, question);
+  if (file.at_release && differs_visibly(*file.at_release, file.total)) {
+    row.notes.push_back(
+        fmt::format("files of {} take {}: llama-quantize chose other types then", facts.release, gib(*file.at_release)));
+  }
   row.file = file_of(model, facts, quant);
   if (trial.fits) {
     const RunRequest run{.file = row.file,
@@ -221,11 +238,14 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
     memory.emplace(model, plan);
   }
   const auto n_params = plan.n_params();
+  const auto rules = rules_of_month(facts.release);
   const auto* native = chooser && model.native_type ? &*model.native_type : nullptr;
   if (native) published_bytes = chooser->sizes(*native, {}).all;
   for (const auto type : types_of(model, question)) {
-    const auto [all, loaded] = chooser ? chooser->sizes(type, {}) : TypeChooser::Sizes{plan.total_bytes(), memory->loaded_bytes()};
-    files.push_back({all, loaded, bits_per_weight(all, n_params)});
+    const auto [all, loaded] =
+        chooser ? chooser->sizes(type, {}) : TypeChooser::Sizes{plan.total_bytes(), memory->loaded_bytes()};
+    files.push_back(
+        {all, loaded, bits_per_weight(all, n_params), chooser ? bytes_at_release(*chooser, rules, type, all) : std::nullopt});
     choices.push_back({.quant = type,
                        .bits = files.back().bits,
                        .requantised = native && !chooser->uses(type, {}, default_tensor_type(*native))});

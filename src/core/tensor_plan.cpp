@@ -95,21 +95,6 @@ QuantizeRules rules_of_month(std::string_view month)
                              : QuantizeRules::until_2024_01_11;
 }
 
-std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month,
-                                                   std::span<const FileType> types)
-{
-  std::vector<std::optional<Bytes>> sizes(types.size());
-  const auto rules = rules_of_month(month);
-  if (rules == QuantizeRules::current || !model.tensors.empty()) return sizes;
-  const TypeChooser chooser(model, declare_tensors(model));
-  const auto size = [&](FileType type, QuantizeRules by) { return chooser.sizes(type, {.rules = by}).all; };
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    const auto then = size(types[i], rules);
-    if (then != size(types[i], QuantizeRules::current)) sizes[i] = then;
-  }
-  return sizes;
-}
-
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options)
 {
   auto plan = declare_tensors(model);

@@ -31,7 +31,7 @@ constexpr std::string_view k_columns =
     "model,name,n_params,n_ctx,quant,best,grade,memory_grade,speed_grade,limited_by,fits,file_bytes,bits_per_weight,mode,"
     "n_gpu_layers,weights_bytes,kv_cache_bytes,recurrent_state_bytes,compute_bytes,output_bytes,projector_bytes,"
     "runtime_overhead_bytes,total_bytes,generation_tps_low,generation_tps,generation_tps_high,prompt_tps,time_to_first_token_s,"
-    "max_ctx,note,seconds_low,seconds,seconds_high,times_real_time,settings\r\n";
+    "max_ctx,note,seconds_low,seconds,seconds_high,times_real_time,settings,file_bytes_at_release\r\n";
 
 void add_rows(std::string& out, const Report& report)
 {
@@ -39,7 +39,7 @@ void add_rows(std::string& out, const Report& report)
   for (const auto& m : report.models) {
     const auto head = fmt::format("{}{},{},{},{}", machine, csv_cell(m.id), csv_cell(m.name), m.n_params, m.n_ctx);
     if (m.quants.empty()) {
-      out += fmt::format("{},,,?{:,>23}{},,,,,\r\n", head, "", csv_cell(m.notes.empty() ? "" : m.notes.front()));
+      out += fmt::format("{},,,?{:,>23}{},,,,,,\r\n", head, "", csv_cell(m.notes.empty() ? "" : m.notes.front()));
       continue;
     }
     for (std::size_t i = 0; i < m.quants.size(); ++i) {
@@ -58,9 +58,10 @@ void add_rows(std::string& out, const Report& report)
                          rate(s.prompt_tps, &Range::estimate, 1), rate(s.time_to_first_token_s, &Range::estimate, 3),
                          r.max_ctx ? std::to_string(*r.max_ctx) : "", csv_cell(fmt::format("{}", fmt::join(r.notes, "; "))));
       const auto media = r.media.value_or(MediaRun{});
-      out += fmt::format(",{},{},{},{},{}\r\n", rate(media.seconds, &Range::low, 2), rate(media.seconds, &Range::estimate, 2),
+      out += fmt::format(",{},{},{},{},{},{}\r\n", rate(media.seconds, &Range::low, 2), rate(media.seconds, &Range::estimate, 2),
                          rate(media.seconds, &Range::high, 2), rate(media.times_real_time, &Range::estimate, 2),
-                         csv_cell(fmt::format("{}", fmt::join(media.settings, " "))));
+                         csv_cell(fmt::format("{}", fmt::join(media.settings, " "))),
+                         r.file_bytes_at_release ? std::to_string(r.file_bytes_at_release->count) : "");
     }
   }
 }

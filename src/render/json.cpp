@@ -102,9 +102,7 @@ void write_media(JsonText& out, const MediaRun& m)
 {
   const bool picture = m.unit != MediaRun::Unit::speech;
   out.open_object("media");
-  out.key("unit").string(m.unit == MediaRun::Unit::image   ? "image"
-                         : m.unit == MediaRun::Unit::video ? "video"
-                                                           : "speech");
+  out.key("unit").string(m.unit == MediaRun::Unit::image ? "image" : m.unit == MediaRun::Unit::video ? "video" : "speech");
   out.key("runtime").string_or_null(m.runtime);
   write_if(out.key("width"), picture, m.width);
   write_if(out.key("height"), picture, m.height);
@@ -140,6 +138,7 @@ void write_quant(JsonText& out, const QuantReport& row)
   out.key("limited_by").string(name(row.grade.limited_by));
   out.key("fits").flag(row.fits);
   out.key("file_bytes").whole(row.file_bytes.count);
+  if (row.file_bytes_at_release) out.key("file_bytes_at_release").whole(row.file_bytes_at_release->count);
   out.key("bits_per_weight").number(decimal(row.bits_per_weight.value, 4));
   const auto& p = row.placement;
   out.open_object("placement");

@@ -163,9 +163,20 @@ class Media(unittest.TestCase):
         _, row = self.row("gemma-3n-e4b", "-q", "Q4_K_M")
         self.assertIn("take 3.9 GiB", " ".join(row["notes"]))
         self.assertGreater(row["file_bytes"], 4.4 * 2**30)
+        self.assertAlmostEqual(row["file_bytes_at_release"] / 2**30, 3.9, delta=0.05)
         for same in (["gemma-3n-e4b", "-q", "F16"], ["qwen3-8b", "-q", "Q4_K_M"], ["qwen3.6-27b", "-q", "Q2_K"]):
             _, row = self.row(*same)
             self.assertNotIn("llama-quantize chose", " ".join(row["notes"]))
+            self.assertNotIn("file_bytes_at_release", row)
+
+    def test_lists_have_the_size_at_release_too(self):
+        models = json.loads(run("--search", "gemma-3n", "--all", "--quant", "all", "--gpu", "RTX 3060", "--ram", "32G", "--json").stdout)
+        rows = {q["quant"]: q for q in models["models"][0]["quants"]}
+        self.assertLess(rows["Q4_K_M"]["file_bytes_at_release"], rows["Q4_K_M"]["file_bytes"])
+        self.assertNotIn("file_bytes_at_release", rows["Q8_0"])
+        csv = run("gemma-3n-e4b", "-q", "Q4_K_M", "--gpu", "RTX 3060", "--ram", "32G", "--format", "csv").stdout.splitlines()
+        cells = dict(zip(csv[0].split(","), csv[1].split(",")))
+        self.assertEqual(int(cells["file_bytes_at_release"]), rows["Q4_K_M"]["file_bytes_at_release"])
 
     def test_more_pixels_frames_and_steps_take_longer(self):
         def seconds(*arguments):

@@ -44,6 +44,7 @@ struct QuantReport {
   Grade grade;
   bool fits = false;
   Bytes file_bytes;  ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
+  std::optional<Bytes> file_bytes_at_release;  ///< By the rules of llama-quantize when the model came out, where they differ.
   BitsPerWeight bits_per_weight;
   Placement placement;
   bool flash_attn = true;

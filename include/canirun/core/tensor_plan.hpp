@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,11 +91,6 @@ std::optional<std::string> unplannable(const ModelSpec& model);
 /// and `type` is ignored. Precondition: !unplannable(model).
 /// Source: llama-quant.cpp, llama_tensor_get_type and the load_arch_tensors function of each architecture.
 TensorPlan tensor_plan(const ModelSpec& model, FileType type, QuantizeOptions options = {});
-
-/// For each of `types` the tensor bytes of a file that was made when the model came out, in `month`; nothing where llama-quantize
-/// would choose the same bytes today, and for a model read from a file. Precondition: !unplannable(model).
-std::vector<std::optional<Bytes>> bytes_at_release(const ModelSpec& model, std::string_view month,
-                                                   std::span<const FileType> types);
 
 /// The first of its two steps, for callers that want several file types of one model: names and shapes. The types of a catalogue
 /// entry are not chosen yet (TypeChooser, src/core/quantize.hpp).

@@ -183,6 +183,7 @@ Result<ModelSet> models_of(std::span<const std::string> words, const Selection& 
                                .provider = {},
                                .family = {},
                                .hf_repo = {},
+                               .diffusers_repo = {},
                                .ollama = {}}});
       continue;
     }

@@ -175,6 +175,7 @@ ModelReport header(const ModelSpec& model, const ModelFacts& facts, const Worklo
   report.provider = facts.provider;
   report.family = facts.family;
   report.hf_repo = facts.hf_repo;
+  report.diffusers_repo = facts.diffusers_repo;
   report.ollama = facts.ollama;
   return report;
 }

@@ -195,6 +195,7 @@ std::optional<bool> read_special(FieldReader& in, const JsonNode& m, CatalogueEn
   if (key == "tasks") return in.read(m, e.facts.tasks);
   if (key == "input") return in.read(m, e.input);
   if (key == "hf_repo") return in.read(m, e.facts.hf_repo);
+  if (key == "diffusers_repo") return in.read(m, e.facts.diffusers_repo);
   if (key == "ollama") return in.read(m, e.facts.ollama);
   if (key == "supersedes") return in.read(m, e.supersedes);
   if (key == "arch") return in.read(m, s.arch);

@@ -48,9 +48,9 @@ std::string_view last_part(std::string_view path)
 template <typename Use>
 bool any_name(const CatalogueEntry& entry, Use use)
 {
-  return use(std::string_view(entry.spec.id)) || std::ranges::any_of(entry.aliases, use) ||
-         (!entry.facts.hf_repo.empty() && (use(entry.facts.hf_repo) || use(last_part(entry.facts.hf_repo)))) ||
-         (!entry.facts.ollama.empty() && use(entry.facts.ollama));
+  const auto repository = [&](const std::string& name) { return !name.empty() && (use(name) || use(last_part(name))); };
+  return use(std::string_view(entry.spec.id)) || std::ranges::any_of(entry.aliases, use) || repository(entry.facts.hf_repo) ||
+         repository(entry.facts.diffusers_repo) || (!entry.facts.ollama.empty() && use(entry.facts.ollama));
 }
 
 }  // namespace

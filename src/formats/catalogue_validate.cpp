@@ -60,6 +60,16 @@ void check_facts(const CatalogueEntry& e, Findings& out)
   if (e.facts.license.empty()) out.add(id, "license", "name the licence");
   if (!is_date(e.facts.release, 7)) out.add(id, "release", "a month is expected, as 2024-07");
   if (!e.checked.empty() && !is_date(e.checked, 10)) out.add(id, "checked", "a date is expected, as 2024-07-31");
+  const auto check_repository = [&](std::string_view field, std::string_view name) {
+    const auto slash = name.find('/');
+    const bool whole =
+        slash != std::string_view::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == name.npos;
+    if (!name.empty() && !whole) out.add(id, field, fmt::format("'{}' is no repository of Hugging Face, as owner/name", name));
+  };
+  check_repository("hf_repo", e.facts.hf_repo);
+  check_repository("diffusers_repo", e.facts.diffusers_repo);
+  if (!e.facts.diffusers_repo.empty() && e.spec.kind != ModelKind::image && e.spec.kind != ModelKind::video)
+    out.add(id, "diffusers_repo", "only image and video models have one");
   if (e.spec.n_params == 0) out.add(id, "n_params", "the number of parameters is missing");
   if ((e.spec.kind == ModelKind::image || e.spec.kind == ModelKind::video) && components_of(e).empty()) {
     out.add(id, "components", "an image or video model needs its components");

@@ -192,6 +192,7 @@ std::string to_catalogue_json(const CatalogueEntry& e)
   out.line("tasks", json_text(e.facts.tasks));
   if (!e.input.empty()) out.line("input", json_text(e.input));
   out.text("hf_repo", e.facts.hf_repo);
+  out.text("diffusers_repo", e.facts.diffusers_repo);
   out.text("ollama", e.facts.ollama);
   out.text("supersedes", e.supersedes);
   out.text("arch", e.spec.arch);

@@ -117,7 +117,7 @@ std::optional<std::string> bad_ssm(const ModelSpec& s)
 }
 
 /// Divisors are not 0 and nothing is so large that a product of shapes would overflow.
-std::optional<std::string> bad_media(const MediaSpec& m)
+std::optional<std::string> bad_media(const MediaSpec& m, std::string_view arch)
 {
   for (const auto& c : m.components) {
     if (c.n_params > k_max_component) return fmt::format("components: {} parameters are too many", c.n_params);
@@ -143,6 +143,14 @@ std::optional<std::string> bad_media(const MediaSpec& m)
     }
     if (d.n_head == 0 || d.n_embd % d.n_head || d.n_embd / d.n_head % 2)
       return fmt::format("denoiser.n_head: {} heads do not divide n_embd {} in even widths", d.n_head, d.n_embd);
+    for (const auto n : {d.n_expert, d.n_ff_shared, d.n_embd_audio}) {
+      if (auto e = above("denoiser", n, k_max_width)) return e;
+    }
+    if (arch == "hidream" && (d.n_ff_shared == 0 || d.n_expert_used == 0 || d.n_expert_used > d.n_expert))
+      return "denoiser: HiDream has n_ff_shared, n_expert and n_expert_used, of which the last is not above n_expert";
+    if (d.n_embd_audio > 0 && (d.n_head_audio == 0 || d.n_embd_audio % d.n_head_audio || d.n_embd_audio / d.n_head_audio % 2))
+      return fmt::format("denoiser.n_head_audio: {} heads do not divide n_embd_audio {} in even widths", d.n_head_audio,
+                         d.n_embd_audio);
   }
   if (m.sampling) {
     const auto& s = *m.sampling;
@@ -175,7 +183,7 @@ std::optional<std::string> invalid(const ModelSpec& s)
   if (s.arch.empty() || (s.kind != ModelKind::text && s.kind != ModelKind::embedding)) {
     if (s.n_params == 0) return "n_params: a model without shapes needs its number of parameters";
     if (s.media) {
-      if (auto e = bad_media(*s.media)) return e;
+      if (auto e = bad_media(*s.media, s.arch)) return e;
       if (s.media->whisper) {
         if (auto e = above("n_embd", s.n_embd, k_max_width)) return e;
         if (auto e = above("n_vocab", s.n_vocab, k_max_vocab)) return e;

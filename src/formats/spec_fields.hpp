@@ -153,22 +153,29 @@ inline constexpr auto k_sparse_fields = std::to_array<Field<SparseAttentionSpec>
 inline constexpr std::array<Field<Latent>, 3> k_latent_fields{
     {{"channels", &Latent::channels}, {"downscale", &Latent::downscale}, {"temporal", &Latent::temporal}}};
 
-inline constexpr std::array<Field<DenoiserSpec>, 9> k_denoiser_fields{{{"n_layer", &DenoiserSpec::n_layer},
-                                                                {"n_layer_single", &DenoiserSpec::n_layer_single},
-                                                                {"n_layer_dual", &DenoiserSpec::n_layer_dual},
-                                                                {"n_layer_refine", &DenoiserSpec::n_layer_refine},
-                                                                {"n_embd", &DenoiserSpec::n_embd},
-                                                                {"n_head", &DenoiserSpec::n_head},
-                                                                {"n_ff", &DenoiserSpec::n_ff},
-                                                                {"n_embd_text", &DenoiserSpec::n_embd_text},
-                                                                {"n_text", &DenoiserSpec::n_text}}};
+inline constexpr std::array<Field<DenoiserSpec>, 16> k_denoiser_fields{{{"n_layer", &DenoiserSpec::n_layer},
+                                                                        {"n_layer_single", &DenoiserSpec::n_layer_single},
+                                                                        {"n_layer_dual", &DenoiserSpec::n_layer_dual},
+                                                                        {"n_layer_refine", &DenoiserSpec::n_layer_refine},
+                                                                        {"n_embd", &DenoiserSpec::n_embd},
+                                                                        {"n_head", &DenoiserSpec::n_head},
+                                                                        {"n_ff", &DenoiserSpec::n_ff},
+                                                                        {"n_embd_text", &DenoiserSpec::n_embd_text},
+                                                                        {"n_text", &DenoiserSpec::n_text},
+                                                                        {"n_expert", &DenoiserSpec::n_expert},
+                                                                        {"n_expert_used", &DenoiserSpec::n_expert_used},
+                                                                        {"n_ff_shared", &DenoiserSpec::n_ff_shared},
+                                                                        {"n_embd_audio", &DenoiserSpec::n_embd_audio},
+                                                                        {"n_head_audio", &DenoiserSpec::n_head_audio},
+                                                                        {"gated_attn", &DenoiserSpec::gated_attn},
+                                                                        {"cross_attn_mod", &DenoiserSpec::cross_attn_mod}}};
 
 inline constexpr std::array<Field<SamplingSpec>, 3> k_sampling_fields{
     {{"steps", &SamplingSpec::steps}, {"passes", &SamplingSpec::passes}, {"frames", &SamplingSpec::frames}}};
 
 inline constexpr std::array<Field<WhisperSpec>, 4> k_whisper_fields{{{"n_layer_enc", &WhisperSpec::n_layer_enc},
-                                                              {"n_layer_dec", &WhisperSpec::n_layer_dec},
-                                                              {"n_mels", &WhisperSpec::n_mels},
-                                                              {"n_audio_ctx", &WhisperSpec::n_audio_ctx}}};
+                                                                     {"n_layer_dec", &WhisperSpec::n_layer_dec},
+                                                                     {"n_mels", &WhisperSpec::n_mels},
+                                                                     {"n_audio_ctx", &WhisperSpec::n_audio_ctx}}};
 
 }  // namespace canirun

@@ -1,6 +1,8 @@
 """Rows of --runtime diffusers: the same documents as stable-diffusion.cpp's, and Python that runs them."""
 import json
+import os
 import shlex
+import tempfile
 import unittest
 
 from program import run
@@ -72,6 +74,37 @@ class Diffusers(unittest.TestCase):
         r = run("sdxl", *MACHINE, "RTX 4090", "--emit", "diffusers")
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn('from_pretrained("stabilityai/stable-diffusion-xl-base-1.0"', code_of(r.stdout.splitlines()[-1]))
+
+    def test_the_command_names_the_repository_in_the_pipelines_format(self):
+        for model, repository in (("wan2.1-t2v-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"), ("hunyuan-video", "hunyuanvideo-community/HunyuanVideo"),
+                                  ("ltx-2.3-22b", "diffusers/LTX-2.3-Diffusers")):
+            (m,) = models(model, *MACHINE, "B200")
+            self.assertIn(f'"{repository}"', code_of(m["quants"][-1]["command"]))
+            r = run(model, *MACHINE, "B200", "--emit", "diffusers")
+            self.assertIn(f"huggingface.co/{repository}\n", r.stdout)
+            self.assertEqual(json.loads(run("models", "show", repository, "--json").stdout)["id"], model)
+
+    def test_without_such_a_repository_there_is_no_command(self):
+        entry = json.loads(run("models", "show", "wan2.1-t2v-1.3b", "--json").stdout)
+        del entry["diffusers_repo"]
+        entry.update(id="own-wan", aliases=[], hf_repo="owner/own-wan")
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "models.json")
+            with open(file, "w") as out:
+                json.dump({"schema": "canirun.models/1", "models": [entry]}, out)
+            (m,) = models("own-wan", "--models", file, *MACHINE, "B200")
+            self.assertTrue(m["quants"][0]["fits"])
+            self.assertIsNone(m["quants"][0]["command"])
+            self.assertIn("diffusers_repo", " ".join(m["notes"]))
+            r = run("own-wan", "--models", file, *MACHINE, "B200", "--emit", "diffusers")
+            self.assertEqual((r.returncode, r.stdout), (2, ""))
+            self.assertIn("diffusers_repo", r.stderr)
+            entry["diffusers_repo"] = "no-owner"
+            with open(file, "w") as out:
+                json.dump({"schema": "canirun.models/1", "models": [entry]}, out)
+            r = run("models", "validate", file)
+            self.assertEqual(r.returncode, 2)
+            self.assertIn("own-wan: diffusers_repo: ", r.stdout + r.stderr)
 
     def test_lists_have_pictures_only(self):
         for arguments in ([], ["--all"]):

@@ -29,8 +29,9 @@ struct ModelFacts {
   std::string source = "catalogue";
   std::vector<std::string> tasks;
   std::string release, license, provider, family;
-  std::string hf_repo;  ///< Hugging Face repository of the published weights; empty = none is known.
-  std::string ollama;   ///< Tag in Ollama's library; empty = none is known.
+  std::string hf_repo;         ///< Hugging Face repository of the published weights; empty = none is known.
+  std::string diffusers_repo;  ///< The one in the format of diffusers (model_index.json), of image and video models.
+  std::string ollama;          ///< Tag in Ollama's library; empty = none is known.
 };
 
 /// Every quantisation of one model on one machine, each at its best placement (or the stated one), and the best of them.

@@ -16,7 +16,8 @@ namespace canirun {
 /// How sure the size of one component is.
 enum class Precision { exact, recalled, published, estimate };
 
-/// A part that is loaded on its own: "unet", "transformer", "transformer_2", "text_encoder", "image_encoder", "vae", "model" …
+/// A part that is loaded on its own: "unet", "transformer", "transformer_2", "text_encoder", "image_encoder", "connectors" (between text
+/// encoder and denoiser), "vae", "model" …
 struct Component {
   std::string role;
   std::string name;
@@ -42,7 +43,14 @@ struct DenoiserSpec {
   std::uint32_t n_head = 0;
   std::uint32_t n_ff = 0;
   std::uint32_t n_embd_text = 0;  ///< Width of the text encoder's output.
-  std::uint32_t n_text = 0;       ///< Tokens of text that a denoising step sees.
+  std::uint32_t n_text = 0;       ///< Tokens of text that a denoising step sees; of a model with several encoders, of each.
+  std::uint32_t n_expert = 0;     ///< Experts in the image's feed-forward parts, `n_expert_used` of them for a token (HiDream).
+  std::uint32_t n_expert_used = 0;
+  std::uint32_t n_ff_shared = 0;   ///< Of the expert that sees every token.
+  std::uint32_t n_embd_audio = 0;  ///< Width of a stream for sound beside the image's (LTX-2).
+  std::uint32_t n_head_audio = 0;
+  bool gated_attn = false;      ///< A gate for each head (LTX-2.3).
+  bool cross_attn_mod = false;  ///< Scales of the time step for the text and for attention to it (LTX-2.3).
 };
 
 /// How it is sampled unless the user says otherwise: what its model card recommends.

@@ -43,7 +43,7 @@ struct QuantReport {
   std::optional<CheckpointType> checkpoint;  ///< Of a row of vLLM; `quant` is the file type nearest to it.
   Grade grade;
   bool fits = false;
-  Bytes file_bytes;  ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
+  Bytes file_bytes;                            ///< Tensor bytes, as llama-quantize prints; of a file: its size on disk.
   std::optional<Bytes> file_bytes_at_release;  ///< By the rules of llama-quantize when the model came out, where they differ.
   BitsPerWeight bits_per_weight;
   Placement placement;
@@ -84,8 +84,9 @@ struct ModelReport {
   std::string license;
   std::string provider;
   std::string family;
-  std::string hf_repo;  ///< Of the published weights, not of a GGUF file.
-  std::string ollama;   ///< Tag in Ollama's library.
+  std::string hf_repo;              ///< Of the published weights, not of a GGUF file.
+  std::string diffusers_repo;       ///< Of those in the format of diffusers; empty = none is known.
+  std::string ollama;               ///< Tag in Ollama's library.
   std::optional<Letter> grade;      ///< Nothing: no tensor plan for this family.
   std::optional<std::size_t> best;  ///< Index into `quants` of the best one.
   std::vector<QuantReport> quants;

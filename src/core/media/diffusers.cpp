@@ -19,32 +19,37 @@ struct Pipeline {
   std::string_view arch;
   CheckpointType type = CheckpointType::bf16;  ///< Of the published weights.
   bool batched = false;                        ///< Guidance: torch.cat([latents] * 2).
-  bool own_format = true;                      ///< The catalogue's repository has model_index.json.
   std::string_view arguments;                  ///< Of encode_prompt after the prompt.
   std::string_view embeds;                     ///< What it returns, in its order, as the pipeline takes it; "" = not known here.
+  std::string_view imports{}, parts{};         ///< Parts that its repository lacks, as arguments of from_pretrained.
 };
 constexpr std::string_view k_four = "prompt_embeds negative_prompt_embeds pooled_prompt_embeds negative_pooled_prompt_embeds";
 constexpr std::string_view k_masked = "prompt_embeds prompt_attention_mask negative_prompt_embeds negative_prompt_attention_mask";
 constexpr std::string_view k_two = "prompt_embeds negative_prompt_embeds";
+constexpr std::string_view k_llama =
+    R"(, text_encoder_4=LlamaForCausalLM.from_pretrained(l, output_hidden_states=True, output_attentions=True, torch_dtype=torch.bfloat16))"
+    R"(, tokenizer_4=AutoTokenizer.from_pretrained(l))";
 constexpr auto k_pipelines = std::to_array<Pipeline>({
-    {"sd1", CheckpointType::f16, true, true, R"("cpu", 1, True)", k_two},
-    {"sd2", CheckpointType::f16, true, true, R"("cpu", 1, True)", k_two},
-    {"sdxl", CheckpointType::f16, true, true, R"(device="cpu")", k_four},
-    {"sd3", CheckpointType::bf16, true, true, R"(None, None, device="cpu")", k_four},
-    {"flux", CheckpointType::bf16, false, true, R"(None, device="cpu")", "prompt_embeds pooled_prompt_embeds"},
-    {"flux2", CheckpointType::bf16, false, true, R"(device="cpu")", "prompt_embeds"},
-    {"qwen_image", CheckpointType::bf16, false, true, R"(device="cpu")", "prompt_embeds prompt_embeds_mask"},
-    {"wan", CheckpointType::bf16, false, false, R"(device="cpu")", k_two},
-    {"ltxv", CheckpointType::bf16, true, true, R"(device="cpu")", k_masked},
-    {"pixart", CheckpointType::f16, true, true, R"(device="cpu")", k_masked},
-    {"cogvideox", CheckpointType::bf16, true, true, R"(device="cpu")", k_two},
-    {"mochi", CheckpointType::bf16, true, true, R"(device="cpu")", k_masked},
-    {"chroma", CheckpointType::bf16, false, true, "", ""},
-    {"lumina2", CheckpointType::bf16, false, true, "", ""},
-    {"hyvid", CheckpointType::bf16, false, false, "", ""},
-    {"aura", CheckpointType::f16, true, true, "", ""},
-    {"sana", CheckpointType::bf16, true, true, "", ""},
-    {"cogview4", CheckpointType::bf16, false, true, "", ""},
+    {"sd1", CheckpointType::f16, true, R"("cpu", 1, True)", k_two},
+    {"sd2", CheckpointType::f16, true, R"("cpu", 1, True)", k_two},
+    {"sdxl", CheckpointType::f16, true, R"(device="cpu")", k_four},
+    {"sd3", CheckpointType::bf16, true, R"(None, None, device="cpu")", k_four},
+    {"flux", CheckpointType::bf16, false, R"(None, device="cpu")", "prompt_embeds pooled_prompt_embeds"},
+    {"flux2", CheckpointType::bf16, false, R"(device="cpu")", "prompt_embeds"},
+    {"qwen_image", CheckpointType::bf16, false, R"(device="cpu")", "prompt_embeds prompt_embeds_mask"},
+    {"wan", CheckpointType::bf16, false, R"(device="cpu")", k_two},
+    {"ltxv", CheckpointType::bf16, true, R"(device="cpu")", k_masked},
+    {"pixart", CheckpointType::f16, true, R"(device="cpu")", k_masked},
+    {"cogvideox", CheckpointType::bf16, true, R"(device="cpu")", k_two},
+    {"mochi", CheckpointType::bf16, true, R"(device="cpu")", k_masked},
+    {"chroma", CheckpointType::bf16, false, "", ""},
+    {"lumina2", CheckpointType::bf16, false, "", ""},
+    {"hyvid", CheckpointType::bf16, false, "", ""},
+    {"aura", CheckpointType::f16, true, "", ""},
+    {"sana", CheckpointType::bf16, true, "", ""},
+    {"cogview4", CheckpointType::bf16, false, "", ""},
+    {"hidream", CheckpointType::bf16, true, "", "",
+     R"(from transformers import AutoTokenizer, LlamaForCausalLM; l = "meta-llama/Llama-3.1-8B-Instruct"; )", k_llama},
 });
 
 const Pipeline* find(std::string_view arch)
@@ -142,13 +147,18 @@ bool diffusers_encodes_apart(std::string_view arch)
   return pipeline && !pipeline->embeds.empty();
 }
 
+bool diffusers_assembles(std::string_view arch)
+{
+  const auto* pipeline = find(arch);
+  return pipeline && !pipeline->parts.empty();
+}
+
 std::string diffusers_command(const ModelSpec& model, std::string_view repository, CheckpointType type, const Setup& setup,
                               const MediaRun& run, Backend backend)
 {
   const auto* pipeline = find(model.arch);
-  if (!pipeline) return "";
-  const auto name =
-      python_string(!pipeline->own_format || repository.empty() ? model.id + "-diffusers" : std::string(repository));
+  if (!pipeline || repository.empty()) return "";
+  const auto name = python_string(std::string(repository));
   const bool cast = type == CheckpointType::fp8;
   const auto dense = torch_type(cast ? pipeline->type : type);
   const auto device = setup.gpu ? torch_device(backend) : "cpu";
@@ -157,9 +167,10 @@ std::string diffusers_command(const ModelSpec& model, std::string_view repositor
     return fmt::format("DiffusionPipeline.from_pretrained({}, torch_dtype=torch.{}{})", name, dense, rest);
   };
   std::string code = "import torch; from diffusers import DiffusionPipeline; ";
+  code += pipeline->imports;
   if (video) code += "from diffusers.utils import export_to_video; ";
   if (starts_from_image(model)) code += "from diffusers.utils import load_image; ";
-  std::string prompt = R"(prompt="PROMPT")", parts;
+  std::string prompt = R"(prompt="PROMPT")", parts(pipeline->parts);
   if (setup.encode_on_cpu) {
     code += fmt::format("torch.set_grad_enabled(False); t = {}; ", load(without_denoisers(model)));
     code += fmt::format("e = dict(zip(\"{}\".split(), t.encode_prompt(\"PROMPT\", {}))); del t; ", pipeline->embeds,
@@ -168,7 +179,7 @@ std::string diffusers_command(const ModelSpec& model, std::string_view repositor
     parts = without_encoders(model);
   }
   // Weights that stay on the GPU go there as they are read; what is cast or moved about starts in RAM.
-  const bool straight = setup.gpu && !setup.offload && !cast;
+  const bool straight = setup.gpu && !setup.offload && !cast && pipeline->parts.empty();
   code += fmt::format("p = {}; ", load(parts + (straight ? fmt::format(", device_map=\"{}\"", device) : "")));
   if (cast) {
     for (const auto& part : model.media->components) {

@@ -27,8 +27,11 @@ bool diffusers_batches(std::string_view arch);
 /// True where the text can be encoded on its own, so that its encoders may stay on the CPU.
 bool diffusers_encodes_apart(std::string_view arch);
 
-/// One shell line with the Python that runs the model as it was graded; "" where no pipeline does. `repository`: with the weights in
-/// the pipeline's format, as far as one is known.
+/// True where the pipeline gets parts from other repositories, so that it comes together in RAM.
+bool diffusers_assembles(std::string_view arch);
+
+/// One shell line with the Python that runs the model as it was graded; "" where no pipeline does or `repository` is empty: the one with
+/// the weights in the pipeline's format.
 std::string diffusers_command(const ModelSpec& model, std::string_view repository, CheckpointType type, const Setup& setup,
                               const MediaRun& run, Backend backend);
 

@@ -106,6 +106,9 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
   if (!parts.known()) report.notes.push_back("only the sizes of this model are known: neither its buffers nor its speed");
   else if (!runs(model, program))
     report.notes.push_back(fmt::format("{} does not run it: what it would take there if it did", program.name));
+  else if (torch && report.diffusers_repo.empty())
+    report.notes.push_back(
+        "no repository in the format of diffusers is known, so there is no command: state diffusers_repo in an entry");
 
   const auto types = torch ? checkpoint_rows(model, question, machine.backend) : media_types(question, k_image_types);
   if (types.empty()) {
@@ -139,7 +142,7 @@ void evaluate_images(const ModelSpec& model, const HardwareProfile& hardware, co
     row.speed.limited_by = SpeedLimit::compute;
     row.notes = notes_of(trial, program, parts, hardware, question);
     if (trial.fits && parts.known()) {
-      row.command = type.checkpoint ? diffusers_command(model, report.hf_repo, *type.checkpoint, trial.setup, *row.media,
+      row.command = type.checkpoint ? diffusers_command(model, report.diffusers_repo, *type.checkpoint, trial.setup, *row.media,
                                                         trial.placement.backend)
                                     : sd_command(model, type.type, *row.media, passes > 1);
     }

@@ -104,13 +104,14 @@ class Net : public GraphOps {
   Ref attention(Ref q, Ref k, Ref v, std::uint64_t n_head);
   /// The same with q, k and v as [head, n_head, L] and rotary positions `pe` [2, 2, head/2, L] (Rope::attention).
   Ref rope_attention(Ref q, Ref k, Ref v, Ref pe);
+  /// x [head, n_head, L] → [head, L, n_head], turned by its position.
+  Ref apply_rope(Ref x, Ref pe);
   Ref positions(std::uint64_t head, std::uint64_t n_tokens) { return input(TensorType::f32, 2, 2, head / 2, n_tokens); }
 
  private:
   /// From the next tensor on, each operation stands for `times`.
   void set_times(std::uint64_t times);
   Ref product(Ref a, Ref b);
-  Ref apply_rope(Ref x, Ref pe);
   Ref attend(Ref q, Ref k, Ref v, std::uint64_t n_head);
   /// The second half of a layer, which PyTorch does in one operation with the first.
   Ref finish(Op op, Ref y, Ref w) { return options_.eager ? y : in_place(op, y, w); }

@@ -52,7 +52,7 @@ const Encoder* find_encoder(std::string_view name)
   return nullptr;
 }
 
-bool is_encoder(const Component& c) { return c.role == "text_encoder" || c.role == "image_encoder"; }
+bool is_encoder(const Component& c) { return c.role == "text_encoder" || c.role == "image_encoder" || c.role == "connectors"; }
 bool is_decoder(const Component& c) { return c.role == "vae"; }
 
 bool edits(const ModelSpec& model) { return model.kind == ModelKind::video; }
@@ -200,8 +200,8 @@ PartBytes ImageModel::parts(CheckpointType type) const
   // A leaf module at a time; without shapes a sixteenth stands for the largest.
   out.streamed[1] = largest > 0 ? std::min(largest, out.expert) : out.expert / k_resident_share;
   out.streamed[2] = out.decoder / k_resident_share;
-  // Casting starts from 16 bits in RAM; other types go from the file to the GPU.
-  if (type == CheckpointType::fp8) out.loading = out.encoders + uncast + out.decoder;
+  // Casting starts from 16 bits in RAM; other types go from the file to the GPU unless parts are put together before.
+  if (type == CheckpointType::fp8 || diffusers_assembles(model_.arch)) out.loading = out.encoders + uncast + out.decoder;
   return out;
 }
 

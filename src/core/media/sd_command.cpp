@@ -77,13 +77,13 @@ std::string part_options(const ModelSpec& model)
       line += option(encoder_option(part.name), file_stem(part.name));
     } else if (part.role == "image_encoder") {
       line += option("clip_vision", file_stem(part.name));
+    } else if (part.role == "connectors") {
+      line += option("embeddings-connectors", model.id + "-connectors");
     } else if (part.role == "vae") {
       line += option("vae", model.id + "-vae");
     }
   }
-  if (model.arch == "ltxv") {
-    line += option("audio-vae", model.id + "-audio-vae") + option("embeddings-connectors", model.id + "-connectors");
-  }
+  if (model.media->denoiser && model.media->denoiser->n_embd_audio > 0) line += option("audio-vae", model.id + "-audio-vae");
   return line;
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "media/denoiser.hpp"
+#include "media/families.hpp"
 
 /// \file
 /// Diffusion transformers, block by block (stable-diffusion.cpp: src/model/diffusion/flux.hpp, mmdit.hpp, qwen_image.hpp, z_image.hpp,
@@ -49,7 +50,7 @@ constexpr auto k_families = std::to_array<Family>({
     {.arch = "qwen_image", .known = GraphKnown::replayed, .fused_qkv = false},
     {.arch = "hyvid", .pooled = true, .norm_scales = true},
     {.arch = "aura", .rope = false, .bias = false, .gated = true, .n_scales = 6, .norm_scales = true},
-    {.arch = "hidream", .gated = true, .pooled = true},
+    {.arch = "hidream"},  // hidream.cpp
     {.arch = "wan", .blocks = Blocks::cross, .known = GraphKnown::replayed},
     {.arch = "ltxv", .blocks = Blocks::cross},
     {.arch = "pixart", .blocks = Blocks::cross, .rope = false},
@@ -349,7 +350,10 @@ void build_transformer(Net& net, std::string_view arch, const MediaSpec& spec, c
   const auto& latent = *spec.latent;
   const auto n_patch = std::uint64_t{latent.channels} * latent.patch[0] * latent.patch[1] * latent.patch[2];
   const bool sees_image = std::ranges::find(spec.components, "image_encoder", &Component::role) != spec.components.end();
-  Transformer(net, *find(arch), *spec.denoiser, sees_image).build(image.tokens(latent), n_patch);
+  const auto n_tokens = image.tokens(latent);
+  if (arch == "hidream") return build_hidream(net, *spec.denoiser, n_tokens, n_patch);
+  if (spec.denoiser->n_embd_audio > 0) return build_ltx2(net, *spec.denoiser, n_tokens, n_patch, image.frames);
+  Transformer(net, *find(arch), *spec.denoiser, sees_image).build(n_tokens, n_patch);
 }
 
 }  // namespace canirun

@@ -14,6 +14,13 @@ namespace {
 Result<std::string> emit_graded(const EmitRequest& request, std::string_view program)
 {
   const auto& [report, model, row] = request;
+  if (row.command.empty() && row.media && row.media->runtime == "diffusers" && model.diffusers_repo.empty()) {
+    return fail(
+        ErrorKind::invalid_argument,
+        fmt::format("no repository of {} in the format of diffusers is known; state it as diffusers_repo in an entry of your own "
+                    "(--models)",
+                    model.name));
+  }
   if (row.command.empty()) {
     return fail(ErrorKind::invalid_argument, fmt::format("{} does not run {}", program, model.name));
   }
@@ -22,8 +29,10 @@ Result<std::string> emit_graded(const EmitRequest& request, std::string_view pro
                 fmt::format("the row is one of {}, not of {}; leave out --runtime", row.media->runtime, program));
   }
   auto out = fmt::format("# {}\n", clean(fmt::format("{} at {}", model.name, quant_text(row))));
-  if (!model.hf_repo.empty())
-    out += fmt::format("# weights: huggingface.co/{}; the files in the command stand for them\n", clean(model.hf_repo));
+  const auto& weights = program == "diffusers" ? model.diffusers_repo : model.hf_repo;
+  if (program == "diffusers") out += fmt::format("# weights: huggingface.co/{}\n", clean(weights));
+  else if (!weights.empty())
+    out += fmt::format("# weights: huggingface.co/{}; the files in the command stand for them\n", clean(weights));
   return out + row.command + "\n";
 }
 

@@ -11,8 +11,8 @@ namespace {
 // Where a constant of a class has no evidence it stays at its prior: physical reasoning is beside it there.
 constexpr double k_free = 2.0;          // a factor of 7: the data decide
 constexpr double k_class = 0.35;        // a factor of 1.4: a class is like the others until it shows otherwise
+constexpr double k_alike = 0.1;         // within a tenth: parts of one memory technology
 constexpr double k_counted = 0.7;       // a factor of 2: counted in the source of the kernels
-constexpr double k_prior_weight = 0.004;
 
 void add(std::vector<Knob>& knobs, double tolerance, auto get) { knobs.push_back({get, tolerance}); }
 
@@ -37,7 +37,7 @@ double loss(const Fit& how, std::span<const Sample* const> samples, std::span<co
     const auto d = std::log(k.get(c) / k.get(prior)) / k.tolerance;
     cost += d * d;
   }
-  return sum / total + k_prior_weight * cost;
+  return sum / total + how.prior_weight * cost;
 }
 
 }  // namespace
@@ -46,7 +46,13 @@ std::vector<Knob> generation_knobs()
 {
   std::vector<Knob> knobs;
   add(knobs, k_free, [](SpeedConstants& c) -> double& { return c.bandwidth_share; });
-  add_all(knobs, k_class, &SpeedConstants::bandwidth_class);
+  const auto shared = [](std::size_t i) {
+    return i == static_cast<std::size_t>(BandwidthClass::nvidia_unified) || i == static_cast<std::size_t>(BandwidthClass::amd_unified);
+  };
+  for (std::size_t i = 1; i < k_bandwidth_classes; ++i) {  // the first is what the share is of
+    add(knobs, shared(i) ? k_alike : k_class, [i](SpeedConstants& c) -> double& { return c.bandwidth_class[i]; });
+  }
+  add(knobs, k_class, [](SpeedConstants& c) -> double& { return c.shared_memory; });
   add_all(knobs, k_counted, &SpeedConstants::unpack);
   add_all(knobs, k_class, &SpeedConstants::unpack_class);
   add(knobs, k_free, [](SpeedConstants& c) -> double& { return c.layer; });
@@ -56,6 +62,7 @@ std::vector<Knob> generation_knobs()
   add_all(knobs, k_class, &SpeedConstants::launch_class, 1);
   add(knobs, k_class, [](SpeedConstants& c) -> double& { return c.cache_share; });
   add(knobs, k_class, [](SpeedConstants& c) -> double& { return c.cache_share_no_fa; });
+  add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.vulkan_brain_experts; });
   add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.attention_share; });
   return knobs;
 }
@@ -65,9 +72,10 @@ std::vector<Knob> prompt_knobs()
   std::vector<Knob> knobs;
   add_all(knobs, k_class, &SpeedConstants::matrix_share);
   add_all(knobs, k_class / 2, &SpeedConstants::matrix_family, 1);
+  add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.vulkan_brain; });
   add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.fill; });
   add_all(knobs, k_class, &SpeedConstants::expert_tokens);
-  add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.prompt_attention; });
+  add_all(knobs, k_counted, &SpeedConstants::prompt_attention);
   add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.prompt_scan; });
   add(knobs, k_counted, [](SpeedConstants& c) -> double& { return c.prompt_layer; });
   return knobs;

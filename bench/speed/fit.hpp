@@ -28,6 +28,7 @@ struct Fit {
   std::vector<Knob> knobs;
   Misfit error;
   double scale;
+  double prior_weight;  ///< Of a constant that is one standard deviation off, in units of the mean loss; by cross-validation.
   SpeedConstants prior;
 };
 SpeedConstants fit(const Fit& how, std::span<const Sample* const> samples);

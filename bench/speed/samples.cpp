@@ -175,6 +175,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     s.moe = model->spec.moe && model->spec.moe->n_expert > 0;
     s.core = flag(r, "core", false);
     s.flash_attn = flag(r, "flash_attn", true);
+    if (const auto k = text(r, "type_k"), v = text(r, "type_v"); !k.empty() && (k != "f16" || v != "f16")) s.cache = k + "/" + v;
     s.depth = number(r, "mean_depth");
     s.tg = number(r, "tg_tps");
     s.pp = number(r, "pp_tps");
@@ -192,7 +193,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       all.split = {1.0};
       all.n_gpu_layers = all.n_layers + 1;
     }
-    s.work = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan))),
+    s.work = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
                         cache_tensors(model->spec, workload, resolve(workload, model->spec)), workload, all,
                         static_cast<std::uint32_t>(s.depth))
                  .front();
@@ -215,11 +216,13 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 
 std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate)
 {
-  using Key = std::tuple<std::string, Backend, std::string, std::string, int, int>;
+  using Key = std::tuple<std::string, Backend, std::string, std::string, bool, std::string, int, int>;
   const auto octave = [](double tokens) { return static_cast<int>(std::log2(std::max(tokens, 1024.0))); };
   std::map<Key, std::vector<Sample>> groups;
   for (auto& s : samples) {
-    const Key key{s.device, s.backend, s.model, s.quant, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
+    // Without flash attention a filled cache costs several times as much; an empty one, and a prompt, about the same.
+    const bool slow_cache = !s.flash_attn && s.depth > k_deep;
+    const Key key{s.device, s.backend, s.model, s.quant, slow_cache, s.cache, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
     groups[key].push_back(std::move(s));
   }
   std::vector<Sample> result;

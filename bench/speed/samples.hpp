@@ -20,6 +20,7 @@ struct Sample {
   bool moe = false;
   bool core = false;  ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
   bool flash_attn = true;
+  std::string cache;   ///< Types of keys and values; empty = f16.
   double depth = 0;  ///< Mean tokens in the cache while generating.
   double tg = 0;     ///< Tokens a second, measured; 0 = none.
   double pp = 0;     ///< Of the prompt; 0 = none.
@@ -29,10 +30,13 @@ struct Sample {
   CpuRates cpu;
 };
 
+inline constexpr double k_deep = 1500;  ///< Tokens in the cache from which a run counts as deep.
+
 /// Reads the runs that can be modelled and says how many others there are, by reason.
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log);
 
-/// Medians of `rate` over runs of the same device, backend, model, quantisation and (within a factor of two) depth.
+/// Medians of `rate` over runs of the same device, backend, model, quantisation, flash attention, cache types and (within a factor of
+/// two) depth.
 std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate);
 
 /// Seconds that the law says: of one generated token, of the prompt.

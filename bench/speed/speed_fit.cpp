@@ -59,6 +59,7 @@ struct Kind {
   double share;  ///< The share of the measurement that an estimate should be within.
   Spread spread;
   bool (*includes)(const Sample&);
+  bool devices = true;  ///< A row for each of them.
 };
 
 void print_head(const Kind& kind)
@@ -111,9 +112,9 @@ void report(const Fit& how, std::span<const Sample* const> samples, const SpeedC
       without_family[s.moe].logs.push_back(by_family[i]);
       devices[s.device + (s.moe ? " MoE " : " dense ") + std::string(name(s.backend))].logs.push_back(by_device[i]);
       if (runs) {
-        std::printf("run %s %s %s %s %s depth %.0f prompt %.0f after %.0f: %.2f %.2f\n", kind.title, s.device.c_str(),
+        std::printf("run %s %s %s %s %s depth %.0f prompt %.0f after %.0f: %.2f %.2f %.2f\n", kind.title, s.device.c_str(),
                     std::string(name(s.backend)).c_str(), s.model.c_str(), s.quant.c_str(), s.depth, s.prompt.n, s.prompt.before,
-                    std::exp(how.error(s, fitted)), std::exp(by_device[i]));
+                    std::exp(how.error(s, fitted)), std::exp(by_device[i]), std::exp(by_family[i]));
       }
     }
     print_head(kind);
@@ -124,25 +125,29 @@ void report(const Fit& how, std::span<const Sample* const> samples, const SpeedC
       print_row(what + ", model family held out", without_family[moe], kind);
     }
     for (const auto& [label, e] : devices) {
-      if (e.logs.size() >= k_runs_of_a_row) print_row(label, e, kind);
+      if (kind.devices && e.logs.size() >= k_runs_of_a_row) print_row(label, e, kind);
     }
   }
 }
 
-void report_cpu(std::span<const Sample> samples, const SpeedConstants& c)
+void report_cpu(std::span<const Sample> samples, const SpeedConstants& c, bool runs)
 {
   for (const bool prompts : {false, true}) {
     const Kind kind{prompts ? "CPU, prompt" : "CPU, text generation", prompts ? 0.35 : 0.2,
                     prompts ? k_prompt_spread : k_assumed_spread, nullptr};
-    print_head(kind);
     Errors all;
     std::map<std::string, Errors> cpus;
     for (const auto& s : samples) {
       if (!s.on_cpu || (prompts ? s.pp <= 0 || s.prompt.n < 128 : s.tg <= 0)) continue;
       const auto e = (prompts ? prompt_error : generation_error)(s, c);
+      if (runs) {
+        std::printf("run %s %s %s %s depth %.0f prompt %.0f: %.2f\n", kind.title, s.device.c_str(), s.model.c_str(), s.quant.c_str(),
+                    s.depth, s.prompt.n, std::exp(e));
+      }
       all.logs.push_back(e);
       cpus[s.device + (s.cpu.assumed ? ", bandwidth assumed" : ", bandwidth measured")].logs.push_back(e);
     }
+    print_head(kind);
     print_row("all", all, kind);
     for (const auto& [cpu, e] : cpus) print_row(cpu, e, kind);
   }
@@ -158,6 +163,7 @@ void print_constants(const SpeedConstants& c)
   };
   one("bandwidth_share", c.bandwidth_share);
   list("bandwidth_class", c.bandwidth_class);
+  one("shared_memory", c.shared_memory);
   list("unpack", c.unpack);
   list("unpack_class", c.unpack_class);
   one("layer", c.layer);
@@ -167,12 +173,14 @@ void print_constants(const SpeedConstants& c)
   list("launch_class", c.launch_class);
   one("cache_share", c.cache_share);
   one("cache_share_no_fa", c.cache_share_no_fa);
+  one("vulkan_brain_experts", c.vulkan_brain_experts);
   one("attention_share", c.attention_share);
   list("matrix_share", c.matrix_share);
   list("matrix_family", c.matrix_family);
+  one("vulkan_brain", c.vulkan_brain);
   one("fill", c.fill);
   list("expert_tokens", c.expert_tokens);
-  one("prompt_attention", c.prompt_attention);
+  list("prompt_attention", c.prompt_attention);
   one("prompt_scan", c.prompt_scan);
   one("prompt_layer", c.prompt_layer);
 }
@@ -183,8 +191,6 @@ std::vector<const Sample*> pointers(std::span<const Sample> samples)
   for (const auto& s : samples) all.push_back(&s);
   return all;
 }
-
-constexpr double k_deep = 1500;  // tokens in the cache
 
 }  // namespace
 
@@ -202,20 +208,23 @@ int main(int argc, char** argv)
   prompts = medians(std::move(prompts), &Sample::pp);
 
   // People who measure the same generation agree within a tenth, the same prompt within a third: builds differ that much.
-  const Fit generation{generation_knobs(), generation_error, 0.12, speed_priors()};
+  const Fit generation{generation_knobs(), generation_error, 0.12, 0.008, speed_priors()};
   auto constants = fit(generation, pointers(generated));
-  const Fit prompt{prompt_knobs(), prompt_error, 0.3, constants};
+  const Fit prompt{prompt_knobs(), prompt_error, 0.3, 0.016, constants};
   constants = fit(prompt, pointers(prompts));
   print_constants(constants);
 
+  const auto all = [](const Sample&) { return true; };
   const Kind generation_kinds[] = {
+      {"Text generation, all depths", 0.20, k_gpu_spread, all, false},
       {"Text generation, shallow", 0.20, k_gpu_spread, [](const Sample& s) { return s.depth <= k_deep; }},
       {"Text generation, deep", 0.20, k_gpu_spread, [](const Sample& s) { return s.depth > k_deep; }}};
   report(generation, pointers(generated), constants, generation_kinds, print_runs);
   const Kind prompt_kinds[] = {
+      {"Prompt, all lengths", 0.35, k_prompt_spread, all, false},
       {"Prompt", 0.35, k_prompt_spread, [](const Sample& s) { return s.prompt.n + s.prompt.before <= 4096; }},
       {"Prompt, long or after a long context", 0.35, k_prompt_spread,
        [](const Sample& s) { return s.prompt.n + s.prompt.before > 4096; }}};
   report(prompt, pointers(prompts), constants, prompt_kinds, print_runs);
-  report_cpu(runs, speed_constants());
+  report_cpu(runs, speed_constants(), print_runs);
 }

@@ -7,6 +7,8 @@
 #include "canirun/core/command.hpp"
 #include "canirun/core/media.hpp"
 #include "canirun/core/projector.hpp"
+#include "graph/backend_rules.hpp"
+#include "graph/backend_support.hpp"
 #include "media/evaluate_media.hpp"
 #include "placement_search.hpp"
 #include "quantize.hpp"
@@ -58,8 +60,16 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
   if (p.gpus.size() > 1) notes.push_back(fmt::format("needs {} GPUs", p.gpus.size()));
   if (trial.fits && p.n_cpu_moe > 0) {
     notes.push_back(fmt::format("experts of {} of {} layers stay in RAM", std::min(p.n_cpu_moe, p.n_layers), p.n_layers));
-  } else if (trial.fits && p.mode == Placement::Mode::split) {
+  } else if (trial.fits && p.mode == Placement::Mode::split && p.n_gpu_layers <= p.n_layers) {
     notes.push_back(fmt::format("{} of {} layers stay in RAM", p.n_layers + 1 - p.n_gpu_layers, p.n_layers));
+  }
+  if (const auto& work = subject.memory.work(p.backend); work.kept_type) {
+    const bool vulkan_can = p.backend != Backend::vulkan && supports_matrix(Backend::vulkan, *work.kept_type);
+    notes.push_back(fmt::format("{} weights stay in RAM and are computed on the CPU: {} has no kernels for them{}",
+                                traits(*work.kept_type).name, name(p.backend), vulkan_can ? " (--backend vulkan has)" : ""));
+  } else if (work.kept_large) {
+    notes.push_back(fmt::format("weights of more than {} in one piece stay in RAM and are computed on the CPU",
+                                gib(Bytes{max_tensor_size(p.backend)})));
   }
   if (!trial.memory.flash_attn && subject.workload.flash_attn == FlashAttention::automatic && subject.model.causal) {
     notes.push_back("flash attention is off with this placement");

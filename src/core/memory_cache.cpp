@@ -7,7 +7,7 @@ namespace canirun {
 void MemoryCache::types_changed()
 {
   weights_.fill(std::nullopt);
-  work_.reset();
+  work_.fill(std::nullopt);
   types_.reset();
 }
 
@@ -18,10 +18,12 @@ const PlanWeights& MemoryCache::weights(Backend backend)
   return *known;
 }
 
-const PlanWork& MemoryCache::work()
+const PlanWork& MemoryCache::work(Backend backend)
 {
-  if (!work_) work_ = plan_work(plan_, layers_);
-  return *work_;
+  static_assert(static_cast<std::size_t>(Backend::cpu) == 0);
+  auto& known = work_[weights(backend).any_kept ? static_cast<std::size_t>(backend) : 0];
+  if (!known) known = plan_work(plan_, layers_, backend);
+  return *known;
 }
 
 std::span<const CacheTensor> MemoryCache::caches(const Workload& workload)

@@ -33,7 +33,7 @@ class MemoryCache {
   MemoryEstimate at_least(const Workload& workload, const Placement& placement, const Workload& shorter);
 
   /// What a token reads of the plan's weights.
-  const PlanWork& work();
+  const PlanWork& work(Backend backend);
   /// The caches of a workload.
   std::span<const CacheTensor> caches(const Workload& workload);
   Bytes loaded_bytes() const { return layers_.loaded_bytes(plan_); }
@@ -64,7 +64,7 @@ class MemoryCache {
   std::optional<Caches> first_, other_;  ///< Of the first n_ctx that was asked for, and of the latest other one.
   // Of the types that the plan has now:
   std::array<std::optional<PlanWeights>, 5> weights_;  ///< By backend.
-  std::optional<PlanWork> work_;
+  std::array<std::optional<PlanWork>, 5> work_;  ///< By backend; the first serves all that can use every weight.
   std::optional<TypeHashes> types_;
 
   std::map<Key, GraphBytes> graphs_;

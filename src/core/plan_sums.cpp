@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/backend_rules.hpp"
+#include "graph/backend_support.hpp"
 
 namespace canirun {
 
@@ -68,12 +69,20 @@ void WeightWork::add(const PlannedTensor& t)
   weights[family] += static_cast<double>(t.n_elements());
 }
 
-PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers)
+PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers, Backend backend)
 {
-  const auto add = [](LayerWork& to, const PlannedTensor& t) {
-    if (t.loaded) (t.expert ? to.experts : to.dense).add(t);
-  };
   PlanWork work;
+  const auto add = [&](LayerWork& to, const PlannedTensor& t) {
+    if (!t.loaded) return;
+    if (supports_weight(backend, t.type, t.bytes().count)) {
+      (t.expert ? to.experts : to.dense).add(t);
+      return;
+    }
+    (t.expert ? to.kept_experts : to.kept_dense).add(t);
+    to.any_kept = true;
+    if (supports_matrix(backend, t.type)) work.kept_large = true;
+    else work.kept_type = t.type;
+  };
   work.facts.assign(layers.facts().begin(), layers.facts().end());
   work.kinds.resize(layers.kinds().size());
   for (std::size_t k = 0; k < work.kinds.size(); ++k) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "canirun/core/memory.hpp"
@@ -45,7 +46,9 @@ struct WeightWork {
 };
 
 struct LayerWork {
-  WeightWork dense, experts;  ///< Every expert; a token uses a share of them.
+  WeightWork dense, experts;            ///< Every expert; a token uses a share of them.
+  WeightWork kept_dense, kept_experts;  ///< In RAM wherever the layer is: what the backend cannot use.
+  bool any_kept = false;
 };
 
 struct PlanWork {
@@ -53,8 +56,11 @@ struct PlanWork {
   /// Kind of each layer, then of the output layer (with a tied embedding; of other input tables a token reads one row).
   std::vector<std::uint32_t> kind_of;
   std::vector<LayerFacts> facts;  ///< Of each layer.
+  std::optional<TensorType> kept_type;  ///< One that the backend cannot multiply …
+  bool kept_large = false;              ///< … or a tensor is larger than it can use: such weights stay in RAM.
+  bool any_kept() const { return kept_type || kept_large; }
 };
-PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers);
+PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers, Backend backend);
 
 /// The work of one token on each of placement.gpus, then on the host. `depth`: tokens in the cache.
 std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,

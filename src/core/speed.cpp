@@ -39,7 +39,7 @@ Range rate(double tokens, double seconds, double fast_seconds, double slow_secon
 SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const Placement& placement,
                              const HardwareProfile& hardware)
 {
-  return estimate_speed(model, plan_work(plan, PlanLayers(model, plan, sites_by_type(plan))),
+  return estimate_speed(model, plan_work(plan, PlanLayers(model, plan, sites_by_type(plan)), placement.backend),
                         cache_tensors(model, workload, resolve(workload, model)), workload, placement, hardware);
 }
 
@@ -80,12 +80,9 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::
     fast += t.total() / spread.high;
     slow += t.total() / spread.low;
   }
-  // Activations cross once between neighbours; experts in RAM are visited twice in each of their layers.
+  // Activations cross once between neighbours, and to the host and back in each layer that has weights there.
   if (devices.size() > 1) {
-    const bool experts = placement.n_cpu_moe > 0 && devices.front().gpu;
-    const auto crossings =
-        static_cast<double>(devices.size() - 1) + (experts ? 2.0 * std::min(placement.n_cpu_moe, model.n_layer) : 0);
-    parts.transfer = crossings * c.transfer;
+    parts.transfer = (static_cast<double>(devices.size() - 1) + 2 * work.back().visits) * c.transfer;
     fast += parts.transfer;
     slow += parts.transfer;
   }
@@ -100,13 +97,11 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::
     const Prompt prompt{n, static_cast<double>(shape.n_ubatch)};
     double sum = 0;
     for (const auto& d : devices) {
-      if (d.gpu) {
-        sum += prompt_time(d.work, *d.gpu, c, prompt);
-        continue;
-      }
-      auto seconds = prompt_time(d.work, cpu, c, prompt);
+      auto seconds = d.gpu ? prompt_time(d.work, *d.gpu, c, prompt) : prompt_time(d.work, cpu, c, prompt);
       const auto& first = devices.front();
-      if (first.gpu && n >= k_stream_tokens) seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, prompt));
+      if (!d.gpu && first.gpu && d.work.streamable && n >= k_stream_tokens) {
+        seconds = std::min(seconds, streamed_prompt_time(d.work, *first.gpu, c, prompt));
+      }
       sum += seconds;
     }
     return sum;

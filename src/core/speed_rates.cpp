@@ -181,6 +181,7 @@ std::optional<GpuRates> gpu_rates(const Gpu& gpu, Backend backend)
   rates.unpack_class = unpack_class(gpu);
   rates.launch_class = launch_class(backend);
   rates.bandwidth = gpu.bandwidth->value;
+  rates.shared_memory = gpu.unified_memory && (gpu.vendor == "NVIDIA" || gpu.vendor == "AMD");
   rates.fp32 = value_of(gpu.fp32_tflops, 1e12);
   rates.matrix_class = matrix_class(gpu);
   rates.matrix = matrix_rate(gpu, rates.matrix_class, rates.fp32, value_of(gpu.fp16_tflops, 1e12));

@@ -10,8 +10,8 @@ QuantFamily quant_family(TensorType type)
   switch (type) {
     case TensorType::f32:
     case TensorType::f16:
-    case TensorType::bf16:
     case TensorType::f64: return QuantFamily::floating;
+    case TensorType::bf16: return QuantFamily::brain;
     case TensorType::q2_K:
     case TensorType::q3_K:
     case TensorType::q4_K:
@@ -68,6 +68,11 @@ void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const Pla
     ++dense[devices[il] * n_kinds + kind];
     ++experts[(placement.experts_on_host(il) ? work.size() - 1 : devices[il]) * n_kinds + kind];
   }
+  const auto add_output = [&](TokenWork& to, const WeightWork& w) {
+    for (std::size_t f = 0; f < k_quant_families; ++f) to.output_weights[f] += w.weights[f];
+  };
+  add_output(work[devices.back()], plan.kinds[plan.kind_of.back()].dense);
+  add_output(work.back(), plan.kinds[plan.kind_of.back()].kept_dense);
   const auto share = expert_share(model);
   const auto add = [](TokenWork& to, const WeightWork& w, double n_layers, double active) {
     for (std::size_t f = 0; f < k_quant_families; ++f) {
@@ -76,14 +81,23 @@ void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const Pla
       to.resident_bytes += n_layers * w.bytes[f];
     }
   };
+  auto& host = work.back();
+  host.streamable = !plan.any_kept();
   for (std::size_t device = 0; device < work.size(); ++device) {
     auto& own = work[device];
     for (std::size_t kind = 0; kind < n_kinds; ++kind) {
       const auto& layer = plan.kinds[kind];
-      if (const double n = dense[device * n_kinds + kind]; n > 0) add(own, layer.dense, n, 1);
+      const auto add_experts = [&](TokenWork& to, const WeightWork& w, double n) {
+        add(to, w, n, share);
+        for (const auto weights : w.weights) to.expert_weights += n * share * weights;
+      };
+      if (const double n = dense[device * n_kinds + kind]; n > 0) {
+        add(own, layer.dense, n, 1);
+        if (layer.any_kept) add(host, layer.kept_dense, n, 1);
+      }
       if (const double n = experts[device * n_kinds + kind]; n > 0) {
-        add(own, layer.experts, n, share);
-        for (const auto weights : layer.experts.weights) own.expert_weights += n * share * weights;
+        add_experts(own, layer.experts, n);
+        if (layer.any_kept) add_experts(host, layer.kept_experts, n);
       }
     }
   }
@@ -142,6 +156,8 @@ std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, 
     w.layers += layer.blocks;
     if (layer.recurrent) w.recurrent_layers += 1;
     if (layer.moe) (placement.experts_on_host(il) ? work.back() : w).moe_layers += 1;
+    const bool visits = (layer.moe && placement.experts_on_host(il)) || plan.kinds[plan.kind_of[il]].any_kept;
+    if (visits && devices[il] < placement.gpus.size()) work.back().visits += 1;
   }
   return work;
 }

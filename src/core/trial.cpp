@@ -44,8 +44,10 @@ Trial try_placement(const Subject& subject, Placement placement)
   trial.fits = trial.room.share >= 0;
   auto workload = subject.workload;
   if (!trial.memory.flash_attn) workload.flash_attn = FlashAttention::off;
-  trial.speed = estimate_speed(subject.model, subject.memory.work(), subject.memory.caches(subject.workload), workload, placement,
+  const auto& work = subject.memory.work(placement.backend);
+  trial.speed = estimate_speed(subject.model, work, subject.memory.caches(subject.workload), workload, placement,
                                *subject.machine.hardware);
+  if (work.any_kept() && placement.mode == Placement::Mode::gpu) placement.mode = Placement::Mode::split;
   const auto tps = trial.speed.generation_tps ? std::optional(trial.speed.generation_tps->estimate) : std::nullopt;
   trial.grade = make_grade(trial.room.share, tps, placement.mode != Placement::Mode::gpu, subject.speed_applies());
   trial.placement = std::move(placement);

@@ -1,5 +1,6 @@
 #include "speed_law.hpp"
 
+#include "arch/models.hpp"
 #include "catch.hpp"
 
 using namespace canirun;
@@ -87,6 +88,41 @@ TEST_CASE("cores that may not be used do not count, and a stated bandwidth is no
   machine.memory.bandwidth->confidence = FigureConfidence::measured;
   CHECK_FALSE(cpu_rates(machine).assumed);
   CHECK(cpu_rates(machine).bandwidth == 50e9);
+}
+
+TEST_CASE("weights that a backend has no kernels for are read from RAM by the CPU", "[speed]")
+{
+  // llama.cpp keeps TQ2_0 in RAM beside a CUDA card, whose supports_op refuses it, and on a Vulkan card uses it there.
+  const auto model = llama_3_1_8b();
+  const auto plan = tensor_plan(model, FileType::TQ2_0);
+  HardwareProfile machine;
+  machine.gpus.push_back(card(936e9, 35.6, "Ampere"));
+  machine.cpu.physical_cores = 8;
+  machine.memory.bandwidth.emplace();
+  machine.memory.bandwidth->value = 50e9;
+  Placement on_card;
+  on_card.mode = Placement::Mode::gpu;
+  on_card.gpus = {0};
+  on_card.split = {1.0};
+  on_card.n_layers = model.n_layer;
+  on_card.n_gpu_layers = model.n_layer + 1;
+  const auto tps = [&](Backend backend) {
+    on_card.backend = backend;
+    return estimate_speed(model, plan, {}, on_card, machine).generation_tps.value().estimate;
+  };
+  double ternary = 0;
+  for (const auto& t : plan.tensors) ternary += t.type == TensorType::tq2_0 ? static_cast<double>(t.bytes().count) : 0;
+  CHECK(tps(Backend::cuda) < 50e9 / ternary);
+  CHECK(tps(Backend::vulkan) > 3 * tps(Backend::cuda));
+}
+
+TEST_CASE("logits are made for the last token of a prompt alone", "[speed]")
+{
+  auto work = eight_billion_q4_k();
+  const auto rates = gpu_rates(card(936e9, 35.6, "Ampere"), Backend::cuda).value();
+  const auto all = prompt_time(work, rates, speed_constants(), {512, 512});
+  work.output_weights[static_cast<std::size_t>(QuantFamily::k)] = 0.5e9;
+  CHECK(prompt_time(work, rates, speed_constants(), {512, 512}) < all);
 }
 
 TEST_CASE("a prompt is never faster than reading the weights once a micro-batch", "[speed]")

@@ -41,8 +41,11 @@ bool packed(const GraphTensor& t, std::size_t from, std::size_t to)
 bool supports_matrix(Backend backend, TensorType type)
 {
   switch (type) {
-    case TensorType::tq1_0:
-    case TensorType::tq2_0: return backend == Backend::vulkan || backend == Backend::cpu;
+    // CUDA and HIP have no kernels for ternary weights (ggml-cuda.cu: supports_op), Vulkan has both (pull requests 25850, 27765), Metal
+    // those of TQ2_0 alone. NVFP4: ggml-metal-device.m.
+    case TensorType::tq1_0: return backend == Backend::vulkan || backend == Backend::cpu;
+    case TensorType::tq2_0: return !cuda_like(backend);
+    case TensorType::nvfp4: return backend != Backend::metal;
     case TensorType::i8:
     case TensorType::i16:
     case TensorType::i64:

@@ -83,7 +83,7 @@ std::vector<Bytes> as_bytes(std::span<const std::uint64_t> sizes)
 
 /// The compute buffers from a graph without most repetitions of its layers; nothing where that does not tell them.
 std::optional<ComputeBytes> folded_bytes(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of,
-                                               const ScheduleRequest& request)
+                                         const ScheduleRequest& request)
 {
   auto& [graph, scheduler, allocator] = scratch();
   const auto folding = fold_layers(layer_kinds(plan, request));
@@ -93,6 +93,45 @@ std::optional<ComputeBytes> folded_bytes(const ModelSpec& model, const TensorPla
   const auto sizes = allocator.reserve(scheduler.run(graph, request), folding->runs, graph.layer_begin);
   if (!sizes) return std::nullopt;
   return ComputeBytes{as_bytes(*sizes), as_bytes(allocator.most_alive())};
+}
+
+/// llama_context::resolve_fused_ops: in a graph of one token a sequence every node of such an operation is on its layer's device.
+template <typename IsNode>
+bool is_on_its_layers(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of, const ScheduleRequest& devices,
+                      IsNode is_node)
+{
+  auto& shape = graph_of.shape;
+  shape.n_ubatch = shape.n_seq_max;
+  shape.n_outputs = shape.n_seq_max;
+  auto request = devices;
+  request.small_batch = shape.n_ubatch < 32;
+  request.pipeline = false;
+  request.tags = true;
+  request.weight_host = kept_in_ram(plan, devices);
+  auto& graph = scratch().graph;
+  const auto folding = fold_layers(layer_kinds(plan, request));
+  if (folding) graph_of.layers = folding->layers;
+  build_graph(model, plan, graph_of, graph);
+  const auto& schedule = scratch().scheduler.assign(graph, request);
+  return std::ranges::all_of(schedule.nodes, [&](std::int32_t id) {
+    const auto& t = schedule.tensors[static_cast<std::size_t>(id)];
+    return !is_node(t) ||
+           schedule.device[static_cast<std::size_t>(id)] == request.layer_device[static_cast<std::size_t>(t.layer)];
+  });
+}
+
+/// One after the other, each with what was found of those before.
+FusedOps resolve_fused_ops(const ModelSpec& model, const TensorPlan& plan, GraphRequest graph_of, const ScheduleRequest& devices)
+{
+  if (devices.n_gpus == 0) return {};
+  const auto resolve = [&](Op op) {
+    return is_on_its_layers(model, plan, graph_of, devices,
+                            [op](const GraphTensor& t) { return t.tag == NodeTag::fused && t.op == op; });
+  };
+  graph_of.fused.hc_pre = resolve(Op::dsv4_hc_pre);
+  graph_of.fused.hc_comb = resolve(Op::dsv4_hc_comb);
+  graph_of.fused.hc_post = resolve(Op::dsv4_hc_post);
+  return graph_of.fused;
 }
 
 }  // namespace
@@ -116,26 +155,8 @@ bool resolve_flash_attention(const ModelSpec& model, const TensorPlan& plan, con
   if (workload.flash_attn == FlashAttention::on || devices.n_gpus == 0) return true;
   if (traits(workload.cache_type_v).quantized) return true;  // llama_init_from_model: a quantised V needs it
   if (!has_graph(model, plan)) return true;
-  // A graph of one token a sequence: every node of flash attention must be on its layer's device.
-  auto shape = resolve(workload, model);
-  shape.n_ubatch = shape.n_seq_max;
-  shape.n_outputs = shape.n_seq_max;
-  auto request = devices;
-  request.small_batch = shape.n_ubatch < 32;
-  request.pipeline = false;
-  request.tags = true;
-  request.weight_host = kept_in_ram(plan, devices);
-  auto& graph = scratch().graph;
-  auto graph_of = graph_request(model, workload, shape, true);
-  const auto folding = fold_layers(layer_kinds(plan, request));
-  if (folding) graph_of.layers = folding->layers;
-  build_graph(model, plan, graph_of, graph);
-  const auto& schedule = scratch().scheduler.assign(graph, request);
-  return std::ranges::all_of(schedule.nodes, [&](std::int32_t id) {
-    const auto& t = schedule.tensors[static_cast<std::size_t>(id)];
-    return t.tag != NodeTag::flash_attn ||
-           schedule.device[static_cast<std::size_t>(id)] == request.layer_device[static_cast<std::size_t>(t.layer)];
-  });
+  const auto graph_of = graph_request(model, workload, resolve(workload, model), true);
+  return is_on_its_layers(model, plan, graph_of, devices, [](const GraphTensor& t) { return t.tag == NodeTag::flash_attn; });
 }
 
 ComputeBytes compute_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, bool flash_attn,
@@ -146,7 +167,8 @@ ComputeBytes compute_bytes(const ModelSpec& model, const TensorPlan& plan, const
   auto request = devices;
   request.small_batch = std::min(shape.n_ctx, shape.n_ubatch) < 32;
   request.weight_host = kept_in_ram(plan, devices);
-  const auto graph_of = graph_request(model, workload, shape, flash_attn);
+  auto graph_of = graph_request(model, workload, shape, flash_attn);
+  if (model.dsv4) graph_of.fused = resolve_fused_ops(model, plan, graph_of, devices);
   if (const auto sizes = folded_bytes(model, plan, graph_of, request)) return *sizes;
   auto& [graph, scheduler, allocator] = scratch();
   build_graph(model, plan, graph_of, graph);

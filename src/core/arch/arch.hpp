@@ -15,6 +15,11 @@
 namespace canirun {
 
 /// What decides the graph besides the model.
+/// Operations of hyper-connections that are one node each: llama.cpp spells one out once it is not on its layer's device.
+struct FusedOps {
+  bool hc_pre = true, hc_comb = true, hc_post = true;
+};
+
 struct GraphRequest {
   RunShape shape;
   bool flash_attn = true;
@@ -24,6 +29,7 @@ struct GraphRequest {
   bool offload_kqv = true;
   bool swa_full = false;
   bool embeddings = false;
+  FusedOps fused = {};
   /// The layers to build, in order; empty = all. Leaving out repetitions keeps what the graph needs (graph/repeats.hpp).
   std::span<const std::uint32_t> layers = {};
 };

@@ -2,6 +2,7 @@
 
 #include "arch/decoder.hpp"
 #include "arch/families.hpp"
+#include "arch/hyper_connections.hpp"
 
 namespace canirun {
 namespace {
@@ -28,25 +29,14 @@ struct State {
 
 class DeepSeek4 {
  public:
-  explicit DeepSeek4(Builder& b)
-      : b_(b), m_(b.model()), n_embd_(m_.n_embd), n_tokens_(b.n_tokens()), hc_(m_.dsv4->hc_mult), head_(m_.head_dim_k)
-  {
-  }
+  explicit DeepSeek4(Builder& b) : b_(b), m_(b.model()), n_embd_(m_.n_embd), n_tokens_(b.n_tokens()), head_(m_.head_dim_k) {}
 
   void build();
 
  private:
-  struct Mixed {
-    Ref cur, post, comb;
-  };
-
   Ref rotation(std::uint64_t head, bool always);
   Compressor compressor(std::uint32_t ratio, std::uint64_t head, bool indexer);
   Ref cells(std::uint64_t width, std::uint64_t n_cells, TensorType type, std::uint32_t il);
-  Ref affine(Ref x, Ref scale, Ref base) { return b_.add(b_.mul(x, scale), base); }
-  Ref weighted_streams(Ref x, Ref weights);
-  Mixed mix_streams(Ref x, const char* part, std::uint32_t il);
-  Ref head_streams(Ref x);
   Ref with_zero_row(Ref t);
   Ref compress(const Compressor& c, const State& source, Ref norm, std::uint32_t il);
   Ref update(const Compressor& c, Ref cur, const char* prefix, std::uint32_t il, Ref keys);
@@ -57,7 +47,7 @@ class DeepSeek4 {
 
   Builder& b_;
   const ModelSpec& m_;
-  std::uint64_t n_embd_, n_tokens_, hc_, head_;
+  std::uint64_t n_embd_, n_tokens_, head_;
   std::uint64_t n_stream_ = 1;  ///< Of the graph; caches always have a stream a sequence.
   Ref pos_, raw_idxs_, raw_mask_, raw_rot_;
   std::uint64_t n_raw_ = 0;
@@ -96,53 +86,6 @@ Compressor DeepSeek4::compressor(std::uint32_t ratio, std::uint64_t head, bool i
 Ref DeepSeek4::cells(std::uint64_t width, std::uint64_t n_cells, TensorType type, std::uint32_t il)
 {
   return b_.leaf(Leaf::kv_cache, type, {width, n_cells, b_.n_seqs(), 1}, static_cast<std::int32_t>(il));
-}
-
-/// build_hc_pre with weights: the sum of the streams; in layers one fused operation, in the head spelled out.
-Ref DeepSeek4::weighted_streams(Ref x, Ref weights)
-{
-  return b_.custom(Op::dsv4_hc_pre, TensorType::f32, {n_embd_, n_tokens_, 1, 1}, {x, weights});
-}
-
-DeepSeek4::Mixed DeepSeek4::mix_streams(Ref x, const char* part, std::uint32_t il)
-{
-  const auto hc_dim = hc_ * n_embd_, mix_dim = (2 + hc_) * hc_;
-  const auto prefix = std::string("hc_") + part;
-  const auto fn = b_.weight(prefix + "_fn", il, {hc_dim, mix_dim});
-  const auto base = b_.weight(prefix + "_base", il, {mix_dim});
-  const auto scale = b_.weight(prefix + "_scale", il, {3});
-
-  const auto flat = b_.reshape(x, hc_dim, n_tokens_);
-  const auto mixes = b_.mul_mat(fn, b_.rms_norm(flat));
-  const auto part_of = [&](std::uint64_t i) { return b_.view_2d(mixes, hc_, n_tokens_, 4 * mix_dim, 4 * i * hc_); };
-  const auto gate = [&](std::uint64_t i) {
-    return b_.sigmoid(affine(part_of(i), b_.view_1d(scale, 1, 4 * i), b_.view_1d(base, hc_, 4 * i * hc_)));
-  };
-  const auto pre = b_.scale(gate(0));
-  Mixed out;
-  out.post = b_.scale(gate(1));
-  out.comb = b_.custom(Op::dsv4_hc_comb, TensorType::f32, {hc_, hc_, n_tokens_, 1}, {mixes, scale, base});
-  out.cur = weighted_streams(x, pre);
-  return out;
-}
-
-/// build_hc_head: not fused, the head has no layer.
-Ref DeepSeek4::head_streams(Ref x)
-{
-  const auto hc_dim = hc_ * n_embd_, n_out = b_.n_outputs();
-  const auto fn = b_.weight("output_hc_fn", k_global, {hc_dim, hc_});
-  const auto base = b_.weight("output_hc_base", k_global, {hc_});
-  const auto scale = b_.weight("output_hc_scale", k_global, {1});
-  const auto mixes = b_.mul_mat(fn, b_.rms_norm(b_.reshape(x, hc_dim, n_out)));
-  const auto weights = b_.scale(b_.sigmoid(affine(mixes, scale, base)));
-  Ref sum;
-  for (std::uint64_t i = 0; i < hc_; ++i) {
-    const auto stream = b_.view_2d(x, n_embd_, n_out, 4 * hc_dim, 4 * i * n_embd_);
-    const auto weight = b_.view_2d(weights, 1, n_out, 4 * hc_, 4 * i);
-    const auto cur = b_.mul(stream, weight);
-    sum = sum ? b_.add(sum, cur) : cur;
-  }
-  return sum;
 }
 
 Ref DeepSeek4::with_zero_row(Ref t)
@@ -334,25 +277,21 @@ void DeepSeek4::build()
   index_.k_rot = rotation(index_.head, true);
   b_.expand(raw_mask_);
 
-  auto streams = b_.repeat(b_.reshape(embd, n_embd_, 1, n_tokens_), n_embd_, hc_, n_tokens_);
-  const auto joined = [&](Ref cur, Ref residual, const Mixed& mixed) {
-    return b_.custom(Op::dsv4_hc_post, TensorType::f32, {n_embd_, hc_, n_tokens_, 1}, {cur, residual, mixed.post, mixed.comb});
-  };
+  HyperConnections connections(b_);
+  auto streams = connections.begin(embd);
   for (const auto il : b_.layers()) {
-    auto mixed = mix_streams(streams, "attn", il);
+    auto mixed = connections.mix(streams, "attn", il);
     auto cur = attention(b_.norm(mixed.cur, "attn_norm", il), il);
-    streams = joined(cur, streams, mixed);
-    mixed = mix_streams(streams, "ffn", il);
+    streams = connections.join(cur, streams, mixed, il);
+    mixed = connections.mix(streams, "ffn", il);
     b_.expand(streams);
     b_.expand(mixed.post);
     b_.expand(mixed.comb);
     cur = feed_forward(b_.norm(mixed.cur, "ffn_norm", il), il);
-    streams = joined(cur, streams, mixed);
+    streams = connections.join(cur, streams, mixed, il);
     b_.tag(streams, NodeTag::l_last, il);
   }
-  const auto rows = b_.get_rows(b_.reshape(streams, n_embd_ * hc_, n_tokens_), out_ids);
-  const auto last = b_.reshape(rows, n_embd_, hc_, b_.n_outputs());
-  b_.finish_lm(head_streams(last));
+  b_.finish_lm(connections.finish(streams, out_ids));
 }
 
 }  // namespace

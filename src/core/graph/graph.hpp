@@ -93,7 +93,7 @@ enum class Leaf : std::uint8_t { none, input, weight, kv_cache, recurrent_state 
 
 /// Names that llama.cpp's graph callback treats specially (llama-context.cpp: graph_get_cb), and nodes that the graph puts on the CPU
 /// (the attention's output with --no-kv-offload and without flash attention: llama-graph.cpp, build_attn_mha).
-enum class NodeTag : std::uint8_t { none, norm, l_last, flash_attn, on_cpu };
+enum class NodeTag : std::uint8_t { none, norm, l_last, flash_attn, on_cpu, fused };
 
 /// Index of a tensor in its graph; `Ref{}` is "no such tensor" (an optional weight that is absent).
 struct Ref {

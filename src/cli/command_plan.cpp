@@ -66,7 +66,7 @@ json plan_json(const HardwarePlan& plan)
   json machines = json::array();
   for (const auto& m : plan.machines) machines.push_back(machine_json(m));
   const auto bytes = [](const std::optional<Bytes>& b) { return b ? json(b->count) : json(nullptr); };
-  return {{"quant", name(plan.quant)},
+  return {{"quant", plan.quant},
           {"least",
            {{"vram_bytes", bytes(plan.least.vram)},
             {"ram_bytes", bytes(plan.least.ram)},
@@ -84,8 +84,9 @@ std::string least_text(const LeastHardware& least)
 
 std::string plan_text(const HardwarePlan& plan, const Options& o, const Style& style, std::uint32_t width)
 {
-  auto out = style.bold(std::string(name(plan.quant))) + "\n" + least_text(plan.least) + "\n";
-  if (plan.machines.empty()) return out + "No machine of the GPU table is enough.\n";
+  auto out = style.bold(plan.quant) + "\n" + least_text(plan.least) + "\n";
+  if (plan.machines.empty())
+    return out + (plan.refused.empty() ? "No machine of the GPU table is enough.\n" : fmt::format("No machine: {}.\n", plan.refused));
   TextTable table({{"grade", false}, {"machine", false, true}, {"VRAM", true}, {"t/s", true}, {"headroom", true}});
   const auto most = o.limit > 0 ? std::size_t{o.limit} : k_rows_of_a_screen;
   const auto shown = std::min(most, plan.machines.size());
@@ -111,7 +112,7 @@ std::string plan_plain(const std::vector<HardwarePlan>& plans)
   std::string out = "quant\tgrade\tmachine\tvram_bytes\tgeneration_tps\theadroom\n";
   for (const auto& plan : plans) {
     for (const auto& m : plan.machines) {
-      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.4f}\n", name(plan.quant), name(m.grade.letter), clean(m.name), m.vram.count,
+      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.4f}\n", plan.quant, name(m.grade.letter), clean(m.name), m.vram.count,
                          m.tokens_per_second ? fmt::format("{:.2f}", *m.tokens_per_second) : "?", m.headroom);
     }
   }
@@ -153,10 +154,16 @@ Result<int> run_plan(const Options& o, const Environment& env)
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun plan` has the formats table and json, not {}", o.format));
   }
   if (!o.goal && !o.emit.empty()) return fail(ErrorKind::invalid_argument, "plan finds machines, not a run: --emit needs --goal");
-  if (const auto runtime = o.question.workload.runtime; loads_checkpoints(runtime)) {
-    return fail(
-        ErrorKind::invalid_argument,
-        fmt::format("plan knows llama.cpp only; `canirun {} --runtime {}` grades this machine", o.words.front(), name(runtime)));
+  const auto runtime = o.question.workload.runtime;
+  if (runtime == Runtime::diffusers) {
+    return fail(ErrorKind::invalid_argument,
+                "plan finds machines for models that generate text; --gpu CARD without plan grades a card for an image model");
+  }
+  if (o.goal && loads_checkpoints(runtime)) {
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("--goal searches llama.cpp's settings; `canirun {} --runtime {}` has each checkpoint with the longest "
+                            "context that fits",
+                            o.words.front(), name(runtime)));
   }
   const auto& stated = o.question.placement;
   if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {
@@ -173,7 +180,8 @@ Result<int> run_plan(const Options& o, const Environment& env)
   const auto& subject = set->subjects.front();
   const auto& spec = *subject.spec;
   if (const auto why = unplannable(spec))
-    return fail(ErrorKind::invalid_argument, fmt::format("{} cannot be planned: {}", o.words.front(), *why));
+    return fail(ErrorKind::invalid_argument, fmt::format("{} cannot be planned: {}{}", o.words.front(), *why,
+                                                         spec.kind != ModelKind::text ? "; --gpu CARD without plan grades a card" : ""));
   const auto table = load_gpu_table(env.data, {});
   if (!table) return tl::unexpected(table.error());
   const auto hardware = machine_of(o.machine, env, *table);
@@ -189,15 +197,17 @@ Result<int> run_plan(const Options& o, const Environment& env)
   }
   if (o.goal) return run_goal(options, env, subject, *hardware, requirement);
 
-  auto quants = o.question.quants;
-  if (!spec.tensors.empty()) quants = {spec.file_type.value_or(FileType::F16)};
-  if (quants.empty()) quants = {spec.native_type.value_or(FileType::Q4_K_M)};
   const auto cards = plan_cards(*table);
   std::vector<HardwarePlan> plans;
-  for (const auto quant : quants) {
-    plans.push_back(plan_hardware(spec, quant, options.question, requirement, *hardware, cards));
-    drop_several_laptops(plans.back().machines, *table);
-  }
+  auto types = o.question.checkpoints;
+  if (loads_checkpoints(runtime) && types.empty()) types = {usual_checkpoint(spec, runtime)};
+  for (const auto type : types)
+    plans.push_back(plan_hardware(spec, subject.facts, type, options.question, requirement, *hardware, cards));
+  auto quants = loads_checkpoints(runtime) ? std::vector<FileType>() : o.question.quants;
+  if (types.empty() && !spec.tensors.empty()) quants = {spec.file_type.value_or(FileType::F16)};
+  if (types.empty() && quants.empty()) quants = {spec.native_type.value_or(FileType::Q4_K_M)};
+  for (const auto quant : quants) plans.push_back(plan_hardware(spec, quant, options.question, requirement, *hardware, cards));
+  for (auto& plan : plans) drop_several_laptops(plan.machines, *table);
   const bool none = std::ranges::all_of(plans, [](const HardwarePlan& p) { return p.machines.empty(); });
   const auto n_ctx = resolve(options.question.workload, spec).n_ctx;
   if (o.format == "json") {

@@ -1,5 +1,7 @@
 #include "checkpoint_weights.hpp"
 
+#include <algorithm>
+
 namespace canirun {
 
 namespace {
@@ -55,6 +57,17 @@ TensorPlan checkpoint_speed_plan(TensorPlan plan, CheckpointType type)
     else tensor.type = type == CheckpointType::mxfp4 ? TensorType::mxfp4 : TensorType::q4_0;
   }
   return plan;
+}
+
+PlanLayers checkpoint_layers(const ModelSpec& model, const TensorPlan& plan)
+{
+  std::vector<std::uint32_t> sites;
+  sites.reserve(plan.tensors.size());
+  for (const auto& t : plan.tensors) {
+    const auto il = std::min(t.layer, std::max(model.n_layer, 1u) - 1);
+    sites.push_back(static_cast<std::uint32_t>(t.role) << 16 ^ model.n_head(il) << 8 ^ model.n_head_kv(il));
+  }
+  return {model, plan, sites};
 }
 
 }  // namespace canirun

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "best_quant.hpp"
+#include "checkpoint_plan.hpp"
 #include "canirun/core/command.hpp"
 #include "canirun/core/media.hpp"
 #include "canirun/core/projector.hpp"
@@ -223,6 +224,7 @@ struct Evaluation::State {
   TensorPlan plan;
   std::optional<TypeChooser> chooser;  ///< Nothing for a file: its types stand.
   std::optional<MemoryCache> memory;
+  std::optional<CheckpointPlan> checkpoints;  ///< Of runtimes that load them; then there is nothing of the others.
   std::optional<FileType> type_now;
   std::vector<QuantChoice> choices;
   std::optional<Bytes> published_bytes;  ///< Weights in the type they were published in, where that is a quantisation.
@@ -241,6 +243,10 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
       unplannable(canirun::unplannable(m))
 {
   if (unplannable) return;
+  if (loads_checkpoints(workload.runtime)) {
+    if (!is_media(model)) checkpoints.emplace(model, question.workload);
+    return;
+  }
   plan = declare_tensors(model);
   if (model.tensors.empty()) {
     chooser.emplace(model, plan);
@@ -303,11 +309,11 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
     return report;
   }
   if (workload.runtime == Runtime::vllm) {
-    evaluate_vllm(report, model, facts, hardware, question);
+    evaluate_vllm(report, model, facts, *checkpoints, hardware, question);
     return report;
   }
   if (workload.runtime == Runtime::transformers) {
-    evaluate_transformers(report, model, facts, hardware, question);
+    evaluate_transformers(report, model, facts, *checkpoints, hardware, question);
     return report;
   }
   const auto machine = examine(hardware, question);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "best_quant.hpp"
+#include "row.hpp"
 
 namespace canirun {
 
@@ -16,17 +17,6 @@ Range measured(const Range& estimate, double factor)
 {
   const auto rate = estimate.estimate * factor;
   return {rate * k_measured_low, rate, rate * k_measured_high};
-}
-
-double headroom_of(const QuantReport& row)
-{
-  double least = 1;
-  for (const auto& d : row.devices) {
-    if (d.parts.total().count == 0) continue;
-    least = std::min(least,
-                     d.budget.count == 0 ? -1.0 : static_cast<double>(d.headroom_bytes()) / static_cast<double>(d.budget.count));
-  }
-  return least;
 }
 
 std::string quant_of(const QuantReport& row) { return row.quant_label.value_or(std::string(name(row.quant))); }

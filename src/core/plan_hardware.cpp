@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -16,11 +17,27 @@ constexpr std::uint64_t k_memory_step = std::uint64_t{1} << 30;  // sizes are fo
 constexpr std::uint64_t k_memory_most = 2048;                    // in steps
 constexpr double k_bandwidth_step = 10e9, k_bandwidth_most = 10e12;
 
-bool meets(const Trial& trial, const Requirement& requirement)
+/// A run on one machine, as `evaluate` grades it.
+struct Graded {
+  bool fits = false;
+  Grade grade;
+  double headroom = 0;
+  std::optional<double> tps;
+  std::size_t n_gpus = 0;
+  bool all_on_gpus = false;
+  std::string note;  ///< The first one.
+};
+using Grader = std::function<Graded(const HardwareProfile&)>;
+
+bool meets(const Graded& run, const Requirement& requirement)
 {
-  if (!trial.fits || trial.grade.letter < requirement.min_grade) return false;
-  if (!requirement.min_speed) return true;
-  return trial.speed.generation_tps && trial.speed.generation_tps->estimate >= *requirement.min_speed;
+  if (!run.fits || run.grade.letter < requirement.min_grade) return false;
+  return !requirement.min_speed || (run.tps && *run.tps >= *requirement.min_speed);
+}
+
+std::optional<double> central(const SpeedEstimate& speed)
+{
+  return speed.generation_tps ? std::optional(speed.generation_tps->estimate) : std::nullopt;
 }
 
 /// The least number of steps up to `most` that is enough, by bisection; more never makes worse.
@@ -71,18 +88,10 @@ Gpu ample_card(Bytes vram, double bandwidth)
 
 class Planner {
  public:
-  Planner(const ModelSpec& model, FileType quant, Question question, const Requirement& requirement,
-          const HardwareProfile& host)
-      : model_(model),
-        quant_(quant),
-        plan_(plan_of(model, quant)),
-        question_(std::move(question)),
-        requirement_(requirement),
-        host_(without_gpus(host)),
-        memory_(model, plan_)
+  /// `weights`: what the cards must hold at the least.
+  Planner(Grader grade, Bytes weights, const Requirement& requirement, const HardwareProfile& host)
+      : grade_(std::move(grade)), weights_(weights), requirement_(requirement), host_(without_gpus(host))
   {
-    question_.placement = {};
-    question_.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well
   }
 
   LeastHardware least()
@@ -91,8 +100,8 @@ class Planner {
     const auto with_card = [&](std::uint64_t gib, double bandwidth) {
       auto machine = host_;
       machine.gpus = {ample_card({gib * k_memory_step}, bandwidth)};
-      const auto trial = grade(machine);
-      return meets(trial, requirement_) && trial.placement.mode == Placement::Mode::gpu;
+      const auto run = grade_(machine);
+      return meets(run, requirement_) && run.all_on_gpus;
     };
     if (const auto gib = least_steps(k_memory_most, [&](std::uint64_t n) { return with_card(n, k_bandwidth_most); })) {
       result.vram = Bytes{*gib * k_memory_step};
@@ -105,7 +114,7 @@ class Planner {
       auto machine = host_;
       machine.memory.total = Bytes{gib * k_memory_step};
       machine.memory.limit.reset();
-      return meets(grade(machine), requirement_);
+      return meets(grade_(machine), requirement_);
     };
     if (const auto gib = least_steps(k_memory_most, with_ram)) result.ram = Bytes{*gib * k_memory_step};
     return result;
@@ -117,7 +126,7 @@ class Planner {
     m.card_id = card.id;
     m.count = count;
     m.vram = {card.gpu.memory_total ? count * card.gpu.memory_total->bytes().count : 0};
-    if (m.vram < plan_bytes_ || card.gpu.backends.empty()) return;  // not even the weights; nothing that runs on it
+    if (m.vram < weights_ || card.gpu.backends.empty()) return;  // not even the weights; nothing that runs on it
     m.hardware = host_;
     m.hardware.gpus.assign(count, card.gpu);
     if (card.gpu.unified_memory) m.hardware.memory.total = m.vram;  // one pool
@@ -143,39 +152,28 @@ class Planner {
   }
 
  private:
-  Trial grade(const HardwareProfile& machine) { return grade_row(model_, plan_, machine, question_, memory_); }
-
   /// Grades the machine; true when it meets the requirement with every card used.
   bool finish(PlannedMachine& m)
   {
-    const auto trial = grade(m.hardware);
-    if (!meets(trial, requirement_)) return false;
-    if (m.count > 0 && (trial.placement.mode != Placement::Mode::gpu || trial.placement.gpus.size() != m.count)) return false;
-    m.quant = quant_;
-    m.grade = trial.grade;
-    m.headroom = trial.room.share;
-    if (trial.speed.generation_tps) m.tokens_per_second = trial.speed.generation_tps->estimate;
+    const auto run = grade_(m.hardware);
+    if (!meets(run, requirement_)) return false;
+    if (m.count > 0 && (!run.all_on_gpus || run.n_gpus != m.count)) return false;
+    m.grade = run.grade;
+    m.headroom = run.headroom;
+    m.tokens_per_second = run.tps;
     return true;
   }
 
-  const ModelSpec& model_;
-  const FileType quant_;
-  const TensorPlan plan_;
-  const Bytes plan_bytes_ = plan_.total_bytes();
-  Question question_;
+  const Grader grade_;
+  const Bytes weights_;
   const Requirement& requirement_;
   const HardwareProfile host_;
-  MemoryCache memory_;
 };
 
-}  // namespace
-
-HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
-                           const HardwareProfile& host, std::span<const PlanCard> cards)
+HardwarePlan plan_with(Planner planner, std::string quant, std::span<const PlanCard> cards)
 {
-  Planner planner(model, quant, question, requirement, host);
   HardwarePlan plan;
-  plan.quant = quant;
+  plan.quant = std::move(quant);
   plan.least = planner.least();
   for (const auto& card : cards) {
     const auto before = plan.machines.size();
@@ -191,6 +189,62 @@ HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Questio
     return std::tuple(a.vram, a.count, speed(a)) < std::tuple(b.vram, b.count, speed(b));
   });
   return plan;
+}
+
+}  // namespace
+
+HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
+                           const HardwareProfile& host, std::span<const PlanCard> cards)
+{
+  const auto plan = plan_of(model, quant);
+  MemoryCache memory(model, plan);
+  auto asked = question;
+  asked.placement = {};
+  asked.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well
+  const auto grade = [&](const HardwareProfile& machine) {
+    const auto trial = grade_row(model, plan, machine, asked, memory);
+    return Graded{.fits = trial.fits,
+                  .grade = trial.grade,
+                  .headroom = trial.room.share,
+                  .tps = central(trial.speed),
+                  .n_gpus = trial.placement.gpus.size(),
+                  .all_on_gpus = trial.placement.mode == Placement::Mode::gpu,
+                  .note = {}};
+  };
+  return plan_with({grade, plan.total_bytes(), requirement, host}, std::string(name(quant)), cards);
+}
+
+HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, CheckpointType type, const Question& question,
+                           const Requirement& requirement, const HardwareProfile& host, std::span<const PlanCard> cards)
+{
+  auto asked = question;
+  asked.checkpoints = {type};
+  asked.best_only = false;
+  Evaluation evaluation(model, facts, asked);
+  const auto grade = [&](const HardwareProfile& machine) {
+    const auto report = evaluation.on(machine);
+    const auto& row = report.quants.front();
+    return Graded{.fits = row.fits,
+                  .grade = row.grade,
+                  .headroom = headroom_of(row),
+                  .tps = central(row.speed),
+                  .n_gpus = row.placement.gpus.size(),
+                  .all_on_gpus = row.placement.mode == Placement::Mode::gpu,
+                  .note = row.notes.empty() ? "" : row.notes.front()};
+  };
+  auto plan = plan_with({grade, {}, requirement, host}, std::string(name(type)), cards);
+  if (plan.machines.empty() && !plan.least.vram) {
+    auto ample = without_gpus(host);
+    ample.gpus = {ample_card({k_memory_most * k_memory_step}, k_bandwidth_most)};
+    if (const auto run = grade(ample); !run.fits) plan.refused = run.note;
+  }
+  return plan;
+}
+
+CheckpointType usual_checkpoint(const ModelSpec& model, Runtime runtime)
+{
+  if (model.native_type == FileType::MXFP4_MOE) return CheckpointType::mxfp4;
+  return runtime == Runtime::transformers ? CheckpointType::nf4 : CheckpointType::awq;
 }
 
 }  // namespace canirun

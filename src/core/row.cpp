@@ -1,5 +1,7 @@
 #include "row.hpp"
 
+#include <algorithm>
+
 namespace canirun {
 
 TensorPlan plan_of(const ModelSpec& model, FileType quant) { return tensor_plan(model, quant); }
@@ -22,6 +24,17 @@ Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwarePr
 {
   const auto machine = examine(hardware, question);
   return find_placement({model, plan, machine, workload_of(model, question), memory}, question.placement);
+}
+
+double headroom_of(const QuantReport& row)
+{
+  double least = 1;
+  for (const auto& d : row.devices) {
+    if (d.parts.total().count == 0) continue;
+    least = std::min(least,
+                     d.budget.count == 0 ? -1.0 : static_cast<double>(d.headroom_bytes()) / static_cast<double>(d.budget.count));
+  }
+  return least;
 }
 
 }  // namespace canirun

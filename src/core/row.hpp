@@ -16,4 +16,7 @@ Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwarePr
 Trial grade_row(const ModelSpec& model, const TensorPlan& plan, const HardwareProfile& hardware, const Question& question,
                 MemoryCache& memory);
 
+/// The least room that a row leaves on its devices, as a share of their budgets; 1 where it uses none.
+double headroom_of(const QuantReport& row);
+
 }  // namespace canirun

@@ -104,7 +104,7 @@ class Transformers(unittest.TestCase):
             self.assertEqual({q["grade"] for q in m["quants"]}, {"F"}, arguments)
             self.assertRegex(m["quants"][0]["notes"][0], re.escape(says))
         for wrong in (["llama-3.1-8b", "--runtime", "transformers", "-q", "Q4_K_M"], ["llama-3.1-8b", "--runtime", "transformers", "-q", "FP8"],
-                      ["llama-3.1-8b", "-q", "NF4"], ["llama-3.1-8b", "--runtime", "vllm", "-q", "NF4"], ["plan", "llama-3.1-8b", "--runtime", "transformers"]):
+                      ["llama-3.1-8b", "-q", "NF4"], ["llama-3.1-8b", "--runtime", "vllm", "-q", "NF4"], ["plan", "llama-3.1-8b", "--runtime", "transformers", "--goal", "speed"]):
             self.assertEqual(run(*wrong).returncode, 2, wrong)
 
 

@@ -73,10 +73,25 @@ class Vllm(unittest.TestCase):
 
     def test_quantisations_of_the_other_runtime_are_refused(self):
         for arguments, says in ((["llama-3.1-8b", "--runtime", "vllm", "-q", "Q4_K_M"], "Q4_K_M"), (["llama-3.1-8b", "-q", "AWQ"], "--runtime vllm"),
-                                (["plan", "llama-3.1-8b", "--runtime", "vllm"], "plan")):
+                                (["plan", "llama-3.1-8b", "--runtime", "vllm", "-q", "Q4_K_M"], "Q4_K_M"),
+                                (["plan", "llama-3.1-8b", "--runtime", "vllm", "--goal", "context"], "--goal"),
+                                (["plan", "sdxl", "--runtime", "diffusers"], "--gpu CARD")):
             r = run(*arguments, "--hardware", MACHINE)
             self.assertEqual((r.returncode, r.stdout), (2, ""), r.stderr)
             self.assertIn(says, r.stderr)
+
+    def test_each_planned_machine_meets_the_plan(self):
+        for runtime, quants in (("vllm", "AWQ,BF16"), ("transformers", "NF4")):
+            r = run("plan", "llama-3.1-8b", "--runtime", runtime, "-q", quants, "--min-grade", "A", "--hardware", MACHINE, "--json")
+            self.assertEqual(r.returncode, 0, r.stderr)
+            for plan in json.loads(r.stdout)["plans"]:
+                self.assertTrue(plan["machines"])
+                for machine in [m for m in plan["machines"] if m["gpu"]][::40]:
+                    g = run("llama-3.1-8b", "--runtime", runtime, "-q", plan["quant"], "--gpu", machine["gpu"], "--hardware", MACHINE, "--json")
+                    (q,) = json.loads(g.stdout)["models"][0]["quants"]
+                    self.assertEqual((q["grade"], len(q["devices"]) - 1), (machine["grade"], machine["count"]), machine)
+        r = run("plan", "rwkv7-0.4b", "--runtime", "vllm", "--hardware", MACHINE)
+        self.assertEqual((r.returncode, "no implementation of the architecture rwkv7" in r.stdout), (1, True), r.stdout)
 
     def test_a_cache_of_half_the_size_holds_twice_the_tokens(self):
         plain, fp8 = (rows("llama-3.1-8b", "--gpu", "RTX 4090", "-q", "BF16", *more)["BF16"] for more in ([], ["-ctk", "q8_0", "-ctv", "q8_0"]))

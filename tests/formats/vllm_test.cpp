@@ -52,7 +52,8 @@ TEST_CASE("weights of a rank are what vLLM's logs say", "[vllm][published]")
       LoadedWeights{"gpt-oss-20b", CheckpointType::mxfp4, 1, 13.72, 0.01, "myoceane.fr, A100, vLLM 0.19"},
       LoadedWeights{"gpt-oss-120b", CheckpointType::mxfp4, 1, 65.9651, 0.01, "vllm issue 23278 (Marlin kernels)"});
   const auto& e = entry(model);
-  const auto weights = vllm_weights(e.spec, declare_tensors(e.spec), type, n_ranks);
+  const auto plan = declare_tensors(e.spec);
+  const auto weights = vllm_weights(e.spec, plan, checkpoint_layers(e.spec, plan), type, n_ranks);
   const auto towers = 2.0 * static_cast<double>(e.spec.n_params_mmproj) / n_ranks / (1 << 30);
   CAPTURE(model, source, to_gib(weights).value, towers);
   CHECK(to_gib(weights).value + towers == Approx(gib).epsilon(tolerance));

@@ -32,7 +32,6 @@ struct PlannedMachine {
   std::uint32_t count = 0;
   Bytes vram;                ///< Of all its cards together.
   HardwareProfile hardware;  ///< Graded by `evaluate`, it meets the requirement.
-  FileType quant = FileType::Q4_K_M;
   Grade grade;
   double headroom = 0;
   std::optional<double> tokens_per_second;
@@ -46,8 +45,9 @@ struct LeastHardware {
 };
 
 struct HardwarePlan {
-  FileType quant = FileType::Q4_K_M;
+  std::string quant;  ///< "Q4_K_M", "AWQ".
   LeastHardware least;
+  std::string refused;  ///< Why the runtime takes it nowhere; empty where more hardware helps.
   std::vector<PlannedMachine> machines;  ///< Smallest memory first, then fewer cards, then slower ones.
 };
 
@@ -55,6 +55,11 @@ struct HardwarePlan {
 /// Precondition: !unplannable(model).
 HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Question& question, const Requirement& requirement,
                            const HardwareProfile& host, std::span<const PlanCard> cards);
+/// The same of a checkpoint with the question's runtime.
+HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, CheckpointType type, const Question& question,
+                           const Requirement& requirement, const HardwareProfile& host, std::span<const PlanCard> cards);
+/// Of a checkpoint where none was asked for: four bits, or the type that it was published in.
+CheckpointType usual_checkpoint(const ModelSpec& model, Runtime runtime);
 
 enum class Goal { quality, speed, context, users };
 std::string_view name(Goal goal);

@@ -28,7 +28,7 @@ struct Run {
   const ModelFacts& facts;
   Machine machine;
   const Question& question;
-  TensorPlan plan;  ///< Names and shapes.
+  CheckpointPlan& plan;
   std::uint32_t n_tokens = 0, n_seq = 1;
 };
 
@@ -107,9 +107,7 @@ SpeedEstimate speed_of(const Run& run, CheckpointType type, const TransformersTr
   auto all = t.placement;
   all.n_gpu_layers = t.n_gpus > 0 ? run.model.n_layer + 1 : 0;
   all.mode = t.n_gpus > 0 ? Placement::Mode::gpu : Placement::Mode::cpu;
-  auto speed =
-      estimate_speed(run.model, checkpoint_speed_plan(run.plan, type), run.question.workload, all, *run.machine.hardware);
-  speed.basis = SpeedBasis::assumed;
+  auto speed = run.plan.speed(type, all, *run.machine.hardware);
   if (!speed.generation_tps) return speed;
   const auto uploaded = static_cast<double>(t.n_gpus > 0 ? t.memory.host.weights.count : 0);
   const auto launches = t.n_gpus > 0 ? launch_seconds(type) * run.model.n_layer : 0;
@@ -245,24 +243,24 @@ QuantReport row_of(const Run& run, QuantReport row, CheckpointType type, const T
 
 }  // namespace
 
-void evaluate_transformers(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
-                           const Question& question)
+void evaluate_transformers(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, CheckpointPlan& plan,
+                           const HardwareProfile& hardware, const Question& question)
 {
   const auto shape = resolve(question.workload, model);
   const Run run{model,
                 facts,
                 torch_machine(examine(hardware, question)),
                 question,
-                declare_tensors(model),
+                plan,
                 std::max(1u, shape.n_ctx / shape.n_seq_max),
                 shape.n_seq_max};
   const auto refused = transformers_refuses(model, facts, question);
   constexpr std::array k_defaults{CheckpointType::awq, CheckpointType::gptq, CheckpointType::mxfp4,
                                   CheckpointType::nf4, CheckpointType::int8, CheckpointType::bf16};
-  double n_params = 0;
-  for (const auto& t : run.plan.tensors) n_params += is_in_checkpoint(named(run.plan, t)) ? static_cast<double>(t.n_elements()) : 0;
+  const auto n_params =
+      checkpoint_sum(plan.tensors(), plan.layers(), [](const NamedTensor& t) { return static_cast<double>(t.n_elements()); });
   for (const auto type : checkpoint_rows(model, question, k_defaults)) {
-    const auto weights = transformers_weights(model, run.plan, type);
+    const auto weights = transformers_weights(model, plan.tensors(), type);
     const auto total = weights.total_weights();
     auto row = checkpoint_row(model, facts, type, bytes(total), {n_params > 0 ? 8 * total / n_params : 0});
     auto why = refused;

@@ -7,6 +7,7 @@
 
 #include "canirun/core/evaluate.hpp"
 #include "canirun/core/tensor_plan.hpp"
+#include "checkpoint_plan.hpp"
 #include "machine.hpp"
 
 /// \file
@@ -47,7 +48,7 @@ DeviceMap device_map(const TransformersModel& model, const std::vector<double>& 
 std::optional<std::string> transformers_refuses(const ModelSpec& model, const ModelFacts& facts, const Question& question);
 
 /// The rows of `evaluate` for Runtime::transformers.
-void evaluate_transformers(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
-                           const Question& question);
+void evaluate_transformers(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, CheckpointPlan& plan,
+                           const HardwareProfile& hardware, const Question& question);
 
 }  // namespace canirun

@@ -27,7 +27,7 @@ struct Run {
   const HardwareProfile& hardware;
   const Question& question;
   Workload workload;
-  TensorPlan plan;                ///< Names and shapes.
+  CheckpointPlan& plan;
   std::vector<std::size_t> gpus;  ///< The largest group of equal cards.
 };
 
@@ -84,7 +84,7 @@ bool divides_heads(const ModelSpec& model, std::uint32_t n)
 MemoryParts rank_parts(const Run& run, CheckpointType type, const VllmShape& shape, std::uint32_t n_tokens)
 {
   MemoryParts parts;
-  parts.weights = vllm_weights(run.model, run.plan, type, shape.n_ranks);
+  parts.weights = vllm_weights(run.model, run.plan.tensors(), run.plan.layers(), type, shape.n_ranks);
   const auto cache = vllm_cache(run.model, shape, n_tokens);
   parts.kv_cache = cache.kv;
   parts.recurrent_state = cache.states;
@@ -107,8 +107,7 @@ SpeedEstimate speed_of(const Run& run, CheckpointType type, const VllmTrial& t)
   auto one = t.placement;
   one.gpus = {t.placement.gpus.front()};
   one.split = {1};
-  auto speed = estimate_speed(run.model, checkpoint_speed_plan(run.plan, type), run.workload, one, all);
-  speed.basis = SpeedBasis::assumed;
+  auto speed = run.plan.speed(type, one, all);
   const auto wait = t.shape.n_ranks > 1 ? 2 * k_all_reduce * run.model.n_layer : 0;
   if (speed.generation_tps) {
     const auto seconds = 1 / speed.generation_tps->estimate + wait;
@@ -161,9 +160,13 @@ VllmTrial best_trial(const Run& run, CheckpointType type)
 }
 
 /// The longest sequence of which `n_seq` fit, in the steps that a context is rounded up to here, at most the trained context.
-std::uint32_t longest(const Run& run, CheckpointType type, const VllmTrial& t)
+std::uint32_t longest(const Run& run, const VllmTrial& t)
 {
-  const auto fits = [&](std::uint32_t n) { return rank_parts(run, type, t.shape, n).total() <= t.budget; };
+  const auto fixed = saturating_sub(t.rank.total(), t.rank.kv_cache + t.rank.recurrent_state);
+  const auto fits = [&](std::uint32_t n) {
+    const auto cache = vllm_cache(run.model, t.shape, n);
+    return fixed + cache.kv + cache.states <= t.budget;
+  };
   std::uint32_t low = 0, high = (run.model.n_ctx_train > 0 ? run.model.n_ctx_train : 1u << 20) / k_ctx_step;
   while (low < high) {
     const auto middle = low + (high - low + 1) / 2;
@@ -175,8 +178,8 @@ std::uint32_t longest(const Run& run, CheckpointType type, const VllmTrial& t)
 
 QuantReport empty_row(const Run& run, CheckpointType type)
 {
-  return checkpoint_row(run.model, run.facts, type, vllm_weights(run.model, run.plan, type, 1),
-                        vllm_bits(run.model, run.plan, type));
+  return checkpoint_row(run.model, run.facts, type, vllm_weights(run.model, run.plan.tensors(), run.plan.layers(), type, 1),
+                        vllm_bits(run.model, run.plan.tensors(), run.plan.layers(), type));
 }
 
 QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
@@ -193,7 +196,7 @@ QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
   row.devices.push_back({"host", run.hardware.cpu.model, t.host, t.host_budget});
   row.memory += t.host;
   row.speed = t.speed;
-  row.max_ctx = longest(run, type, t);
+  row.max_ctx = longest(run, t);
   if (t.shape.n_ranks > 1) row.notes.push_back(fmt::format("tensor parallel over {} GPUs", t.shape.n_ranks));
   if (!t.fits) {
     const bool gpu_lacks = t.rank.total() > t.budget;
@@ -235,10 +238,10 @@ QuantReport row_of(const Run& run, CheckpointType type, const VllmTrial& t)
 
 }  // namespace
 
-void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
-                   const Question& question)
+void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, CheckpointPlan& plan,
+                   const HardwareProfile& hardware, const Question& question)
 {
-  Run run{model, facts, hardware, question, question.workload, declare_tensors(model), equal_gpus(hardware)};
+  const Run run{model, facts, hardware, question, question.workload, plan, equal_gpus(hardware)};
   const auto refused = vllm_refuses(model, facts, question);
   for (const auto type : checkpoint_rows(model, question, checkpoint_types(Runtime::vllm))) {
     std::optional<std::string> why = refused;

@@ -6,6 +6,7 @@
 
 #include "canirun/core/evaluate.hpp"
 #include "canirun/core/tensor_plan.hpp"
+#include "checkpoint_plan.hpp"
 
 /// \file
 /// vLLM's own accounting (docs/vllm.md): the share of a GPU's memory that it may use, minus weights, the peak of the profile run,
@@ -28,10 +29,11 @@ struct VllmShape {
 VllmShape vllm_shape(const ModelSpec& model, const Workload& workload, const Gpu& gpu, std::uint32_t n_ranks);
 
 /// The weights of one rank after loading: column- and row-parallel matrices are split, norms, routers and biases are on every rank.
-/// `plan` has names and shapes; its types do not count.
-Bytes vllm_weights(const ModelSpec& model, const TensorPlan& plan, CheckpointType type, std::uint32_t n_ranks);
+/// `plan` has names and shapes, its types do not count; `layers` are its checkpoint_layers.
+Bytes vllm_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type,
+                   std::uint32_t n_ranks);
 /// Bits a weight of the whole checkpoint.
-BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, CheckpointType type);
+BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type);
 
 struct VllmCache {
   Bytes kv;      ///< Blocks of all layers on one rank.
@@ -55,7 +57,7 @@ std::optional<std::string> vllm_refuses(const ModelSpec& model, const ModelFacts
 std::optional<std::string> vllm_refuses(const Gpu& gpu, CheckpointType type);
 
 /// The rows of `evaluate` for Runtime::vllm: one for each checkpoint type, at the tensor parallel size with the best grade.
-void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, const HardwareProfile& hardware,
-                   const Question& question);
+void evaluate_vllm(ModelReport& report, const ModelSpec& model, const ModelFacts& facts, CheckpointPlan& plan,
+                   const HardwareProfile& hardware, const Question& question);
 
 }  // namespace canirun

@@ -39,15 +39,11 @@ std::uint64_t padded_elements(const NamedTensor& t, CheckpointType type, std::ui
   return width * expert * t.ne[2] * t.ne[3];
 }
 
-double weights_of(const ModelSpec& model, const TensorPlan& plan, CheckpointType type, std::uint32_t n)
+double weights_of(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type, std::uint32_t n)
 {
-  double sum = 0;
-  for (const auto& tensor : plan.tensors) {
-    const auto t = named(plan, tensor);
-    if (!is_in_checkpoint(t)) continue;
-    sum += static_cast<double>(padded_elements(t, type, n)) * checkpoint_bytes_per_weight(t, type) * share_of_rank(model, t, n);
-  }
-  return sum;
+  return checkpoint_sum(plan, layers, [&](const NamedTensor& t) {
+    return static_cast<double>(padded_elements(t, type, n)) * checkpoint_bytes_per_weight(t, type) * share_of_rank(model, t, n);
+  });
 }
 
 /// Latent attention keeps kv_b a second time, in 16 bits, split for the absorbed products (mla_attention.py: W_UV, W_UK_T).
@@ -64,18 +60,16 @@ double absorbed_copies(const ModelSpec& model, std::uint32_t n)
 
 }  // namespace
 
-Bytes vllm_weights(const ModelSpec& model, const TensorPlan& plan, CheckpointType type, std::uint32_t n_ranks)
+Bytes vllm_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type,
+                   std::uint32_t n_ranks)
 {
-  return {static_cast<std::uint64_t>(weights_of(model, plan, type, n_ranks) + absorbed_copies(model, n_ranks))};
+  return {static_cast<std::uint64_t>(weights_of(model, plan, layers, type, n_ranks) + absorbed_copies(model, n_ranks))};
 }
 
-BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, CheckpointType type)
+BitsPerWeight vllm_bits(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type)
 {
-  double n = 0;
-  for (const auto& t : plan.tensors) {
-    if (is_in_checkpoint(named(plan, t))) n += static_cast<double>(t.n_elements());
-  }
-  return {n > 0 ? 8 * weights_of(model, plan, type, 1) / n : 0};
+  const auto n = checkpoint_sum(plan, layers, [](const NamedTensor& t) { return static_cast<double>(t.n_elements()); });
+  return {n > 0 ? 8 * weights_of(model, plan, layers, type, 1) / n : 0};
 }
 
 }  // namespace canirun

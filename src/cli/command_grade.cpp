@@ -46,14 +46,14 @@ void add_newer_version(ModelReport& model, const Catalogue& catalogue, const Har
 /// that comes closest where none fits.
 void add_smallest_change(ModelReport& model, const AskedModel& subject, const HardwareProfile& hardware, const Question& question)
 {
-  if (!model.best || loads_checkpoints(question.workload.runtime)) return;
+  if (!model.best) return;
   const auto add = [&](const QuantReport& row) {
-    const auto change = smallest_change(*subject.spec, row.quant, hardware, question);
+    const auto change = smallest_change(*subject.spec, subject.facts, row, hardware, question);
     if (!change) return;
     model.notes.push_back(fmt::format("{} would be {}", row.quant_label.value_or(std::string(name(row.quant))), change->text));
   };
   const auto& best = model.quants[*model.best];
-  if (!question.quants.empty()) std::ranges::for_each(model.quants, add);
+  if (!question.quants.empty() || !question.checkpoints.empty()) std::ranges::for_each(model.quants, add);
   else add(best.fits ? best : *std::ranges::min_element(model.quants, {}, [](const QuantReport& r) { return r.memory.total(); }));
 }
 

@@ -23,6 +23,12 @@ QUESTIONS = [
     ("smollm3-3b", "BF16", "vm-no-gpu"),
     ("gemma-3-1b", "BF16", "vm-no-gpu"),
     ("kimi-k2-0905", "Q2_K", "laptop-igpu-16g"),
+    ("flux.1-dev", "Q8_0", "desktop-rtx3060-12g"),
+    ("qwen-image", "Q4_0", "desktop-rtx4090-64g"),
+    ("whisper-large-v3", "F16", "laptop-igpu-16g"),
+    ("llama-3.1-8b", "BF16", "desktop-rtx3060-12g", "--runtime", "vllm"),
+    ("llama-3.1-8b", "FP8", "desktop-rtx4090-64g", "--runtime", "vllm", "--ctx", "128k"),
+    ("qwen3-14b", "BF16", "desktop-rtx4090-64g", "--runtime", "transformers"),
 ]
 
 
@@ -64,6 +70,11 @@ def applied(advice, machine):
     if how.startswith("with one more "):
         machine["gpus"].append(next(g for g in machine["gpus"] if g["name"] == how.removeprefix("with one more ")))
         return [], machine
+    faster = re.search(r"([\d.]+) times as fast", how)
+    for gpu in machine["gpus"] if faster else []:
+        for rate in ("bandwidth", "fp16_tflops", "fp32_tflops"):
+            if gpu.get(rate):
+                gpu[rate]["value"] *= float(faster.group(1))
     gib, gbs = re.search(r"(\d+) GiB", how), re.search(r"(\d+) GB/s more", how)
     if "graphics card" in how:
         return None
@@ -77,9 +88,9 @@ def applied(advice, machine):
 class Advice(unittest.TestCase):
     def test_what_is_advised_gives_the_grade_that_was_promised(self):
         kinds = set()
-        for model, quant, name in QUESTIONS:
+        for model, quant, name, *flags in QUESTIONS:
             path = os.path.join(PROFILES, name + ".json")
-            grade, notes = answer(model, quant, path)
+            grade, notes = answer(model, quant, path, *flags)
             if grade == "S":
                 continue
             with self.subTest(model=model, quant=quant, machine=name):
@@ -94,7 +105,7 @@ class Advice(unittest.TestCase):
                 with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
                     json.dump(change[1], f)
                     f.flush()
-                    self.assertEqual(answer(model, quant, f.name, *change[0])[0], promised, notes[0])
+                    self.assertEqual(answer(model, quant, f.name, *flags, *change[0])[0], promised, notes[0])
         self.assertGreater(len(kinds), 4, kinds)
 
 

@@ -19,8 +19,11 @@ struct Improvement {
 };
 
 /// The smallest change that would raise the grade of `model` at `quant`: the first that does in the order of its kinds, of RAM before
-/// cards, in the smallest amount (a GiB, 10 GB/s). Every answer was graded by the same chain. Nothing for an S, or when none helps.
+/// cards, in the smallest amount (a GiB, 10 GB/s, for images a card faster by a tenth). Every answer was graded by the same chain. Nothing for an S, or when none helps.
 std::optional<Improvement> smallest_change(const ModelSpec& model, FileType quant, const HardwareProfile& hardware,
                                            const Question& question);
+/// The same of any row that `evaluate` made for the question: of a checkpoint, of an image, video or speech model.
+std::optional<Improvement> smallest_change(const ModelSpec& model, const ModelFacts& facts, const QuantReport& row,
+                                           const HardwareProfile& hardware, const Question& question);
 
 }  // namespace canirun

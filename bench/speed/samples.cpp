@@ -194,7 +194,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       all.n_gpu_layers = all.n_layers + 1;
     }
     s.work = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
-                        cache_tensors(model->spec, workload, resolve(workload, model->spec)), workload, all,
+                        cache_layers(model->spec, workload, resolve(workload, model->spec)), workload, all,
                         static_cast<std::uint32_t>(s.depth))
                  .front();
     // A file that is heavier or lighter than llama-quantize's mix (UD types): its weights scale with it.

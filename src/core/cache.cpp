@@ -1,6 +1,7 @@
 #include "cache.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <string_view>
 
 #include "canirun/core/runtime.hpp"
@@ -74,7 +75,8 @@ bool has_indexer(const MlaSpec& mla, std::uint32_t il)
 
 /// DeepSeek-V4 (llama-kv-cache-dsv4.cpp): a window of raw keys on every layer, keys compressed 4 : 1 (with an indexer over them) or
 /// 128 : 1 on some, and the compressors' F32 states. Streams are one a sequence whatever kv_unified says.
-void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workload& w, const RunShape& shape)
+void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workload& w, const RunShape& shape,
+              std::span<const std::uint32_t> layers)
 {
   constexpr std::uint32_t fine = 4, coarse = 128;
   const std::uint64_t n = shape.n_ctx_seq;
@@ -89,7 +91,7 @@ void add_dsv4(std::vector<CacheTensor>& out, const ModelSpec& model, const Workl
       out.push_back({.kind = CacheKind::compressed, .layer = il, .type = TensorType::f32, .ne = {width, rows, streams}});
     }
   };
-  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+  for (const auto il : layers) {
     add_kv(out, {raw, streams, w.cache_type_k, w.cache_type_v}, il, true, head, 0, false);
     const auto ratio = il < model.dsv4->compress_ratios.size() ? model.dsv4->compress_ratios[il] : 0;
     if (ratio != fine && ratio != coarse) continue;
@@ -157,15 +159,19 @@ bool stores_v_transposed(const ModelSpec& model, const Workload& workload)
   return workload.flash_attn == FlashAttention::off || model.arch == "grok";
 }
 
-std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape)
+namespace {
+
+/// Of some of the layers.
+std::vector<CacheTensor> tensors_of(const ModelSpec& model, const Workload& workload, const RunShape& shape,
+                                    std::span<const std::uint32_t> layers)
 {
   std::vector<CacheTensor> out;
   if (has_no_memory(model)) return out;
+  out.reserve(2 * layers.size());
   if (model.dsv4) {
-    add_dsv4(out, model, workload, shape);
+    add_dsv4(out, model, workload, shape, layers);
     return out;
   }
-  out.reserve(std::size_t{2} * model.n_layer);
 
   const Layout full{shape.n_ctx_seq, shape.n_stream, workload.cache_type_k, workload.cache_type_v};
   auto sliding = full;
@@ -176,7 +182,7 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
   const auto conv = conv_state_width(model), state = ssm_state_width(model);
   const LayerMemory memory(model);
 
-  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+  for (const auto il : layers) {
     if (memory.has_state(il)) {
       const auto add_state = [&](CacheKind kind, std::uint64_t width) {
         out.push_back({.kind = kind, .layer = il, .type = TensorType::f32, .ne = {width, shape.n_seq_max, 1}});
@@ -197,6 +203,49 @@ std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& w
     }
   }
   return out;
+}
+
+}  // namespace
+
+std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape)
+{
+  std::vector<std::uint32_t> all(model.n_layer);
+  std::iota(all.begin(), all.end(), 0u);
+  return tensors_of(model, workload, shape, all);
+}
+
+CacheLayers cache_layers(const ModelSpec& model, const Workload& workload, const RunShape& shape)
+{
+  const auto all = cache_tensors(model, workload, shape);
+  struct Kind {
+    std::uint32_t n_head;
+    std::span<const CacheTensor> tensors;
+  };
+  const auto keeps_same = [](const CacheTensor& a, const CacheTensor& b) {
+    return a.kind == b.kind && a.swa == b.swa && a.type == b.type && a.ne == b.ne;
+  };
+  std::vector<Kind> kinds;
+  CacheLayers layers;
+  layers.kind_of.reserve(model.n_layer);
+  auto next = all.begin();
+  for (std::uint32_t il = 0; il < model.n_layer; ++il) {
+    const auto begin = next;
+    while (next != all.end() && next->layer == il) ++next;
+    const Kind own{model.n_head(il), {begin, next}};
+    const auto known = std::ranges::find_if(
+        kinds, [&](const Kind& k) { return k.n_head == own.n_head && std::ranges::equal(k.tensors, own.tensors, keeps_same); });
+    layers.kind_of.push_back(static_cast<std::uint32_t>(known - kinds.begin()));
+    if (known != kinds.end()) continue;
+    kinds.push_back(own);
+    layers.firsts.push_back(il);
+    layers.tensors.insert(layers.tensors.end(), begin, next);
+  }
+  return layers;
+}
+
+void set_context(CacheLayers& layers, const ModelSpec& model, const Workload& workload, const RunShape& shape)
+{
+  layers.tensors = tensors_of(model, workload, shape, layers.firsts);
 }
 
 }  // namespace canirun

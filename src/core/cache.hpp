@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "canirun/core/model.hpp"
@@ -21,6 +22,8 @@ struct CacheTensor {
   bool swa = false;  ///< Belongs to the sliding-window cache.
   TensorType type = TensorType::f16;
   std::array<std::uint64_t, 3> ne{1, 1, 1};  ///< k: n_embd_k_gqa, cells, streams. States: n_embd_r or n_embd_s, sequences, 1.
+
+  bool is_state() const { return kind == CacheKind::conv_state || kind == CacheKind::ssm_state; }
 };
 
 /// F32 numbers of one sequence's state on a recurrent layer; 0 = none (llama-hparams.cpp: n_embd_r, n_embd_s).
@@ -37,5 +40,15 @@ bool stores_v_transposed(const ModelSpec& model, const Workload& workload);
 
 /// Every cache tensor of a context; empty for models without one (embedding models).
 std::vector<CacheTensor> cache_tensors(const ModelSpec& model, const Workload& workload, const RunShape& shape);
+
+/// The same by kind of layer: layers repeat, and those of one kind keep equal tensors and have as many query heads.
+struct CacheLayers {
+  std::vector<CacheTensor> tensors;    ///< Of the first layer of each kind.
+  std::vector<std::uint32_t> firsts;   ///< The first layer of each kind.
+  std::vector<std::uint32_t> kind_of;  ///< Of each of the n_layer layers.
+};
+CacheLayers cache_layers(const ModelSpec& model, const Workload& workload, const RunShape& shape);
+/// Changes the tensors to those of another context: layers of one kind are so at every length.
+void set_context(CacheLayers& layers, const ModelSpec& model, const Workload& workload, const RunShape& shape);
 
 }  // namespace canirun

@@ -11,31 +11,36 @@ constexpr std::uint32_t k_context_step = 256;
 // Guesses before every context takes a graph.
 constexpr int k_guesses = 4;
 
-/// Compute buffers of an estimate, `share` of the way from those of `a` to those of `b`.
-MemoryEstimate between(MemoryEstimate a, const MemoryEstimate& b, double share)
+/// Changes the compute buffer of each device; `change(bytes, i)`: its new size, devices as the scheduler numbers them.
+template <typename Change>
+MemoryEstimate with_compute(MemoryEstimate memory, Change change)
 {
-  const auto mix = [&](Bytes& from, Bytes to) {
-    const auto low = static_cast<double>(from.count), high = static_cast<double>(to.count);
-    from.count = static_cast<std::uint64_t>(std::max(0.0, low + (high - low) * share));
-  };
-  for (std::size_t i = 0; i < a.gpus.size(); ++i) mix(a.gpus[i].compute, b.gpus[i].compute);
-  mix(a.host.compute, b.host.compute);
-  return a;
+  for (std::size_t i = 0; i < memory.gpus.size(); ++i) memory.gpus[i].compute = change(memory.gpus[i].compute, i);
+  memory.host.compute = change(memory.host.compute, memory.gpus.size());
+  return memory;
 }
 
-MemoryEstimate with_compute(MemoryEstimate memory, double factor)
+/// Nothing where the family has no graph here.
+Bytes part_of(std::span<const Bytes> devices, std::size_t i) { return i < devices.size() ? devices[i] : Bytes{}; }
+
+/// `share` of the way from `a` to `b`.
+Bytes between(Bytes a, Bytes b, double share)
 {
-  const auto scale = [&](Bytes& b) { b.count = static_cast<std::uint64_t>(static_cast<double>(b.count) * factor); };
-  for (auto& gpu : memory.gpus) scale(gpu.compute);
-  scale(memory.host.compute);
-  return memory;
+  const auto low = static_cast<double>(a.count), high = static_cast<double>(b.count);
+  return {static_cast<std::uint64_t>(std::max(0.0, low + (high - low) * share))};
+}
+
+Bytes scaled(Bytes bytes, double factor)
+{
+  return {static_cast<std::uint64_t>(static_cast<double>(bytes.count) * factor)};
 }
 
 /// Whether a placement fits at other contexts. Most of what grows with the context is caches, which are exact without a graph; compute
 /// buffers follow from those of the contexts that a graph is known for.
 class ContextFit {
  public:
-  ContextFit(const Subject& subject, const Trial& trial) : s_(subject), placement_(trial.placement)
+  ContextFit(const Subject& subject, const Trial& trial)
+      : s_(subject), placement_(trial.placement), devices_(schedule_request(s_.model, s_.workload, placement_))
   {
     const auto shape = resolve(s_.workload, s_.model);
     known_.push_back({shape.n_ctx, shape.n_ubatch, trial.memory});
@@ -47,16 +52,23 @@ class ContextFit {
     const auto workload = workload_at(n_ctx);
     const auto shape = resolve(workload, s_.model);
     const auto after = std::ranges::find_if(known_, [&](const Known& k) { return k.n_ctx >= shape.n_ctx; });
-    const auto& known = *known_.insert(after, {shape.n_ctx, shape.n_ubatch, s_.memory.estimate(workload, placement_)});
+    const auto& graph = s_.memory.graph(workload, devices_);
+    auto memory = with_compute(at(workload), [&](Bytes, std::size_t i) { return part_of(graph.compute, i); });
+    memory.flash_attn = graph.flash_attn;
+    const auto& known = *known_.insert(after, {shape.n_ctx, shape.n_ubatch, std::move(memory)});
     return fits(workload, known.memory);
   }
 
-  /// Without a graph: true where even what must be alive at once, as at `fitting` tokens, leaves no room at `n_ctx`, which is more.
+  /// Without a graph: true where even what must be alive at once, as at `fitting` tokens, leaves no room at `n_ctx`, which is more:
+  /// what is alive at once only grows with the context.
   bool cannot(std::uint32_t n_ctx, std::uint32_t fitting)
   {
     const auto workload = workload_at(n_ctx), shorter = workload_at(fitting);
     if (resolve(workload, s_.model).n_ubatch != resolve(shorter, s_.model).n_ubatch) return false;
-    return !fits(workload, s_.memory.at_least(workload, placement_, shorter));
+    const auto& graph = s_.memory.graph(shorter, devices_);
+    auto memory = with_compute(at(workload), [&](Bytes, std::size_t i) { return part_of(graph.alive, i); });
+    memory.flash_attn = graph.flash_attn;
+    return !fits(workload, memory);
   }
 
   /// Without a graph where the buffers may be as large as the context, or no larger than now, and it makes no difference. Vulkan's
@@ -68,8 +80,9 @@ class ContextFit {
     const auto& now = known_.front();
     const bool steps = placement_.backend == Backend::vulkan && !now.memory.flash_attn;
     if (!steps && shape.n_ubatch == now.n_ubatch && shape.n_ctx >= now.n_ctx) {
-      const auto like = s_.memory.estimate_like(workload, placement_, now.memory);
-      if (fits(workload, with_compute(like, static_cast<double>(shape.n_ctx) / now.n_ctx))) return true;
+      const auto like = at(workload);
+      const auto factor = static_cast<double>(shape.n_ctx) / now.n_ctx;
+      if (fits(workload, with_compute(like, [&](Bytes compute, std::size_t) { return scaled(compute, factor); }))) return true;
       if (!fits(workload, like)) return false;
     }
     return exactly(n_ctx);
@@ -93,10 +106,13 @@ class ContextFit {
     }
     const auto* from = below ? below : above ? above : &known_.front();
     const auto* to = below && above ? above : before_below ? before_below : from;
-    const auto like = s_.memory.estimate_like(workload, placement_, from->memory);
+    auto like = s_.memory.at_context(from->memory, workload, devices_);
     if (from == to) return room(workload, like);
     const auto share = (static_cast<double>(shape.n_ctx) - from->n_ctx) / (static_cast<double>(to->n_ctx) - from->n_ctx);
-    return room(workload, between(like, to->memory, share));
+    return room(workload, with_compute(std::move(like), [&](Bytes compute, std::size_t i) {
+                  const auto& parts = i < to->memory.gpus.size() ? to->memory.gpus[i] : to->memory.host;
+                  return between(compute, parts.compute, share);
+                }));
   }
 
  private:
@@ -111,6 +127,8 @@ class ContextFit {
     workload.n_ctx = n_ctx;
     return workload;
   }
+  /// As it was graded, but for the caches.
+  MemoryEstimate at(const Workload& workload) const { return s_.memory.at_context(known_.front().memory, workload, devices_); }
   double room(const Workload& workload, const MemoryEstimate& memory) const
   {
     return room_of(s_, workload, placement_, memory).share;
@@ -119,6 +137,7 @@ class ContextFit {
 
   const Subject& s_;
   const Placement& placement_;
+  const ScheduleRequest devices_;
   std::vector<Known> known_;  ///< By context.
 };
 

@@ -20,7 +20,7 @@ GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Wor
   return {flash_attn, std::move(bytes.buffers), std::move(bytes.alive)};
 }
 
-MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, std::span<const CacheTensor> cache_list,
+MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& plan, const CacheLayers& cache_list,
                                const Workload& workload, const ScheduleRequest& devices, const GraphBytes& graph)
 {
   const auto shape = resolve(workload, model);
@@ -56,7 +56,7 @@ MemoryEstimate estimate_memory(const ModelSpec& model, const TensorPlan& plan, c
   const auto devices = schedule_request(model, workload, placement);
   const PlanLayers layers(model, plan, sites_by_type(plan));
   return assemble_memory(model, plan_weights(model, plan, layers, devices.backend),
-                         cache_tensors(model, workload, resolve(workload, model)), workload, devices,
+                         cache_layers(model, workload, resolve(workload, model)), workload, devices,
                          graph_bytes(model, plan, workload, devices));
 }
 

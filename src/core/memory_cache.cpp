@@ -26,13 +26,12 @@ const PlanWork& MemoryCache::work(Backend backend)
   return *known;
 }
 
-std::span<const CacheTensor> MemoryCache::caches(const Workload& workload)
+const CacheLayers& MemoryCache::caches(const Workload& workload)
 {
-  auto& known = !first_ || first_->n_ctx == workload.n_ctx ? first_ : other_;
-  if (!known || known->n_ctx != workload.n_ctx) {
-    known = Caches{workload.n_ctx, cache_tensors(model_, workload, resolve(workload, model_))};
-  }
-  return known->tensors;
+  if (!caches_) caches_ = cache_layers(model_, workload, resolve(workload, model_));
+  else if (caches_n_ctx_ != workload.n_ctx) set_context(*caches_, model_, workload, resolve(workload, model_));
+  caches_n_ctx_ = workload.n_ctx;
+  return *caches_;
 }
 
 const MemoryCache::TypeHashes& MemoryCache::types()
@@ -67,13 +66,6 @@ MemoryEstimate MemoryCache::estimate(const Workload& workload, const Placement& 
   return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, known);
 }
 
-MemoryEstimate MemoryCache::at_least(const Workload& workload, const Placement& placement, const Workload& shorter)
-{
-  const auto devices = schedule_request(model_, workload, placement);
-  const auto& known = graph(shorter, schedule_request(model_, shorter, placement));
-  return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, {known.flash_attn, known.alive, {}});
-}
-
 MemoryEstimate MemoryCache::estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar)
 {
   GraphBytes alike{similar.flash_attn, {}, {}};
@@ -84,6 +76,15 @@ MemoryEstimate MemoryCache::estimate_like(const Workload& workload, const Placem
   }
   const auto devices = schedule_request(model_, workload, placement);
   return assemble_memory(model_, weights(devices.backend), caches(workload), workload, devices, alike);
+}
+
+MemoryEstimate MemoryCache::at_context(const MemoryEstimate& known, const Workload& workload, const ScheduleRequest& devices)
+{
+  auto estimate = known;
+  const auto caches = cache_bytes(this->caches(workload), devices);
+  for (std::size_t i = 0; i < devices.n_gpus; ++i) estimate.gpus[i].kv_cache = caches[i].kv;
+  estimate.host.kv_cache = caches.back().kv;
+  return estimate;
 }
 
 }  // namespace canirun

@@ -29,13 +29,16 @@ class MemoryCache {
   /// Weights and caches exactly, compute buffers as `similar` has them: what a search steps with before it asks for the truth.
   MemoryEstimate estimate_like(const Workload& workload, const Placement& placement, const MemoryEstimate& similar);
 
-  /// What it takes at the least, by the graph of a workload with no more context: what is alive at once only grows with it.
-  MemoryEstimate at_least(const Workload& workload, const Placement& placement, const Workload& shorter);
+  /// An estimate of the same placement and types at another context: caches anew, compute buffers as `known` has them.
+  MemoryEstimate at_context(const MemoryEstimate& known, const Workload& workload, const ScheduleRequest& devices);
+
+  /// What the graph of a workload decides.
+  const GraphBytes& graph(const Workload& workload, const ScheduleRequest& devices);
 
   /// What a token reads of the plan's weights.
   const PlanWork& work(Backend backend);
   /// The caches of a workload.
-  std::span<const CacheTensor> caches(const Workload& workload);
+  const CacheLayers& caches(const Workload& workload);
   Bytes loaded_bytes() const { return layers_.loaded_bytes(plan_); }
 
   /// To be called when the plan's tensors get other types.
@@ -47,7 +50,6 @@ class MemoryCache {
   using Key = std::tuple<std::uint32_t, Backend, std::size_t, std::vector<std::int8_t>, std::uint32_t, std::uint64_t>;
 
   const PlanWeights& weights(Backend backend);
-  const GraphBytes& graph(const Workload& workload, const ScheduleRequest& devices);
   struct TypeHashes {
     std::uint64_t kinds = 0;  ///< Of the kind of each tensor's type.
     std::uint64_t types = 0;  ///< Of the types themselves.
@@ -57,11 +59,8 @@ class MemoryCache {
   const ModelSpec& model_;
   const TensorPlan& plan_;
   const PlanLayers layers_;
-  struct Caches {
-    std::uint32_t n_ctx = 0;
-    std::vector<CacheTensor> tensors;
-  };
-  std::optional<Caches> first_, other_;  ///< Of the first n_ctx that was asked for, and of the latest other one.
+  std::optional<CacheLayers> caches_;
+  std::uint32_t caches_n_ctx_ = 0;  ///< Of the workload that they are of.
   // Of the types that the plan has now:
   std::array<std::optional<PlanWeights>, 5> weights_;  ///< By backend.
   std::array<std::optional<PlanWork>, 5> work_;  ///< By backend; the first serves all that can use every weight.

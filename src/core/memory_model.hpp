@@ -27,7 +27,7 @@ struct CacheBytes {
   Bytes kv, state;
 };
 /// Bytes of caches and states on each device.
-std::vector<CacheBytes> cache_bytes(std::span<const CacheTensor> caches, const ScheduleRequest& devices);
+std::vector<CacheBytes> cache_bytes(const CacheLayers& caches, const ScheduleRequest& devices);
 
 /// The logits (and embeddings) that a context keeps on the host from its start (llama_context::output_reserve).
 Bytes output_bytes(const ModelSpec& model, const Workload& workload, const RunShape& shape, const ScheduleRequest& devices);
@@ -55,7 +55,7 @@ struct GraphBytes {
 GraphBytes graph_bytes(const ModelSpec& model, const TensorPlan& plan, const Workload& workload, const ScheduleRequest& devices);
 
 /// The estimate once the graph's part is known: sums over weights and caches only.
-MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& weights, std::span<const CacheTensor> caches,
+MemoryEstimate assemble_memory(const ModelSpec& model, const PlanWeights& weights, const CacheLayers& caches,
                                const Workload& workload, const ScheduleRequest& devices, const GraphBytes& graph);
 
 /// Backend context and process: in none of llama.cpp's own figures.

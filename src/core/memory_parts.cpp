@@ -2,6 +2,7 @@
 
 #include "cache.hpp"
 #include "graph/backend_rules.hpp"
+#include "layer_counts.hpp"
 #include "memory_model.hpp"
 
 namespace canirun {
@@ -37,41 +38,55 @@ ScheduleRequest schedule_request(const ModelSpec& model, const Workload& workloa
 std::vector<Bytes> weight_bytes(const PlanWeights& weights, const ScheduleRequest& devices)
 {
   const auto host = devices.n_gpus;
-  const auto n_layer_all = weights.layers.size() - 1;
-  std::vector<Bytes> sums(devices.n_gpus + 1);
-  const auto add = [&](const LayerWeights& layer, std::size_t device, bool experts_in_ram) {
-    const auto put = [&](const WeightBytes& w, std::size_t on) { sums[on] += on == host ? w.on_host : w.on_gpu; };
-    put(layer.dense, device);
-    put(layer.experts, experts_in_ram ? host : device);
+  const auto output = static_cast<std::size_t>(devices.layer_device.back());
+  std::vector<Bytes> sums(host + 1);
+  const auto bytes = [&](const WeightBytes& w, std::size_t device) { return device == host ? w.on_host : w.on_gpu; };
+  const auto device_of = [&](std::uint32_t il) { return static_cast<std::size_t>(devices.layer_device[il]); };
+  const LayerCounts dense(weights.kind_of, weights.kinds.size(), host + 1, device_of);
+  const LayerCounts experts(weights.kind_of, weights.kinds.size(), host + 1,
+                            [&](std::uint32_t il) { return il < devices.n_cpu_moe ? host : device_of(il); });
+  for (std::size_t kind = 0; kind < weights.kinds.size(); ++kind) {
+    const auto& layer = weights.kinds[kind];
+    for (std::size_t device = 0; device <= host; ++device) {
+      sums[device] += dense.on(device, kind) * bytes(layer.dense, device) + experts.on(device, kind) * bytes(layer.experts, device);
+      sums[host] += dense.on(device, kind) * layer.kept;
+    }
+  }
+  const auto add_to_output = [&](const LayerWeights& layer) {
+    sums[output] += bytes(layer.dense, output) + bytes(layer.experts, output);
     sums[host] += layer.kept;
   };
+  add_to_output(weights.output);
   sums[host] += weights.input;
-  std::vector<bool> has_layers(host + 1);
-  for (std::size_t il = 0; il <= n_layer_all; ++il) {
-    const auto device = static_cast<std::size_t>(devices.layer_device[il]);
-    add(weights.layers[il], device, il < devices.n_cpu_moe);
-    if (il < n_layer_all && weights.has_factors[il]) has_layers[device] = true;
+  std::vector<bool> has_factors(host + 1);
+  for (std::uint32_t il = 0; il < weights.has_factors.size(); ++il) {
+    if (weights.has_factors[il]) has_factors[device_of(il)] = true;
   }
   for (std::size_t device = 0; device <= host; ++device) {
-    if (has_layers[device]) sums[device] += device == host ? weights.every_layer.on_host : weights.every_layer.on_gpu;
+    if (has_factors[device]) sums[device] += bytes(weights.every_layer, device);
   }
-  const auto output = static_cast<std::size_t>(devices.layer_device.back());
   // One that the backend cannot use stays in RAM, where the embedding itself serves.
   const bool on_gpu = output != host && weights.tied.kept.count == 0;
-  if (on_gpu || devices.embedding_twice) add(weights.tied, output, false);
+  if (on_gpu || devices.embedding_twice) add_to_output(weights.tied);
   return sums;
 }
 
-std::vector<CacheBytes> cache_bytes(std::span<const CacheTensor> caches, const ScheduleRequest& devices)
+std::vector<CacheBytes> cache_bytes(const CacheLayers& caches, const ScheduleRequest& devices)
 {
-  std::vector<CacheBytes> sums(devices.n_gpus + 1);
-  for (const auto& t : caches) {
-    const auto device = devices.offload_kqv ? static_cast<std::size_t>(devices.layer_device[t.layer]) : devices.n_gpus;
-    const auto backend = device < devices.n_gpus ? devices.backend : Backend::cpu;
+  const auto host = devices.n_gpus;
+  std::vector<CacheBytes> sums(host + 1);
+  const LayerCounts layers(caches.kind_of, caches.firsts.size(), host + 1, [&](std::uint32_t il) {
+    return devices.offload_kqv ? static_cast<std::size_t>(devices.layer_device[il]) : host;
+  });
+  for (const auto& t : caches.tensors) {
     const auto bytes = t.ne[1] * t.ne[2] * row_size(t.type, t.ne[0]).count;
-    const auto all = padded(bytes + (bytes ? row_tail(backend, t.type, t.ne[0]) : 0), buffer_alignment(backend));
-    const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
-    (state ? sums[device].state : sums[device].kv) += all;
+    for (std::size_t device = 0; device <= host; ++device) {
+      const auto n = layers.on(device, caches.kind_of[t.layer]);
+      if (n == 0) continue;
+      const auto backend = device < host ? devices.backend : Backend::cpu;
+      const auto all = padded(bytes + (bytes ? row_tail(backend, t.type, t.ne[0]) : 0), buffer_alignment(backend));
+      (t.is_state() ? sums[device].state : sums[device].kv) += n * all;
+    }
   }
   return sums;
 }

@@ -33,7 +33,7 @@ class PlanLayers {
   /// n_layer + n_layer_nextn, then one more for tensors that claim a layer beyond them.
   std::size_t size() const { return kind_of_.size(); }
   const std::vector<Kind>& kinds() const { return kinds_; }
-  std::uint32_t kind_of(std::size_t il) const { return kind_of_[il]; }
+  std::span<const std::uint32_t> kind_of() const { return kind_of_; }
   /// Tensors that are in no layer: tables, output, rope factors.
   std::span<const std::uint32_t> outside() const { return outside_; }
   /// Of layers 0 … n_layer − 1.

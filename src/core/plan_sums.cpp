@@ -29,21 +29,16 @@ void add(LayerWeights& to, const PlannedTensor& t, Backend backend, std::uint64_
 
 PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, Backend backend)
 {
-  const auto n_layer_all = layers.size() - 1;
   const auto host_align = host_alignment(backend), gpu_align = buffer_alignment(backend);
   PlanWeights sums;
   const auto add_to = [&](LayerWeights& to, const PlannedTensor& t) {
     if (t.loaded) add(to, t, backend, host_align, gpu_align, sums.any_kept);
   };
-  std::vector<LayerWeights> kinds(layers.kinds().size());
-  for (std::size_t k = 0; k < kinds.size(); ++k) {
-    for (const auto i : layers.kinds()[k].tensors) add_to(kinds[k], plan.tensors[i]);
+  sums.kinds.resize(layers.kinds().size());
+  for (std::size_t k = 0; k < sums.kinds.size(); ++k) {
+    for (const auto i : layers.kinds()[k].tensors) add_to(sums.kinds[k], plan.tensors[i]);
   }
-  sums.layers.reserve(layers.size());
-  for (std::size_t il = 0; il <= n_layer_all; ++il) sums.layers.push_back(kinds[layers.kind_of(il)]);
-  for (std::size_t il = 0; il < n_layer_all; ++il) {
-    sums.has_factors.push_back(model.arch != "gemma4" || !model.is_swa(il));  // gemma4.cpp: full-attention layers alone
-  }
+  sums.kind_of = layers.kind_of();
   for (const auto i : layers.outside()) {
     const auto& t = plan.tensors[i];
     if (!t.loaded) continue;
@@ -51,8 +46,11 @@ PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, const P
       sums.input += align_up(t.bytes(), t.lazy ? 32 : host_align);
       sums.any_kept |= !supports_weight(backend, t.type, t.bytes().count);
     } else if (t.place == TensorPlace::output) {
-      add_to(sums.layers.back(), t);
+      add_to(sums.output, t);
     } else {  // rope factors
+      for (std::size_t il = sums.has_factors.size(); il + 1 < layers.size(); ++il) {
+        sums.has_factors.push_back(model.arch != "gemma4" || !model.is_swa(il));  // gemma4.cpp: full-attention layers alone
+      }
       sums.every_layer.on_gpu += align_up({t.bytes().count + row_tail(backend, t.type, t.ne[0])}, gpu_align);
       sums.every_layer.on_host += align_up(t.bytes(), host_align);
       sums.any_kept |= !supports_weight(backend, t.type, t.bytes().count);
@@ -88,7 +86,7 @@ PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers, Backend bac
   for (std::size_t k = 0; k < work.kinds.size(); ++k) {
     for (const auto i : layers.kinds()[k].tensors) add(work.kinds[k], plan.tensors[i]);
   }
-  for (std::size_t il = 0; il < layers.size(); ++il) work.kind_of.push_back(layers.kind_of(il));
+  work.kind_of.assign(layers.kind_of().begin(), layers.kind_of().end());
   // What is outside of the layers is read with the first or the last one, which is of a kind of its own then.
   const auto add_to = [&](std::uint32_t& kind, const PlannedTensor& t) {
     if (std::ranges::count(work.kind_of, kind) > 1) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "canirun/core/memory.hpp"
@@ -29,13 +30,16 @@ struct LayerWeights {
 
 /// All that is loaded, for one backend. Sources: llama-model.cpp: load_tensors; llama-model-loader.cpp: create_tensor.
 struct PlanWeights {
-  std::vector<LayerWeights> layers;  ///< n_layer + n_layer_nextn of them, then the output layer.
-  Bytes input;                       ///< Tables that stay in RAM.
-  WeightBytes every_layer;           ///< Rope factors: once on each device that has …
-  std::vector<bool> has_factors;     ///< … one of these layers.
-  LayerWeights tied;                 ///< The output layer's copy of a tied embedding.
+  std::vector<LayerWeights> kinds;         ///< Layers that differ.
+  std::span<const std::uint32_t> kind_of;  ///< Of each of the n_layer + n_layer_nextn layers, then of the output layer.
+  LayerWeights output;                     ///< What the output layer has besides.
+  Bytes input;                             ///< Tables that stay in RAM.
+  WeightBytes every_layer;                 ///< Rope factors: once on each device that has …
+  std::vector<bool> has_factors;           ///< … one of these layers; empty where there are none.
+  LayerWeights tied;                       ///< The output layer's copy of a tied embedding.
   bool any_kept = false;
 };
+/// `layers` must outlive it.
 PlanWeights plan_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, Backend backend);
 
 /// What one generated token reads of some weights, and what of them is resident.
@@ -63,11 +67,11 @@ struct PlanWork {
 PlanWork plan_work(const TensorPlan& plan, const PlanLayers& layers, Backend backend);
 
 /// The work of one token on each of placement.gpus, then on the host. `depth`: tokens in the cache.
-std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const CacheLayers& caches,
                                   const Workload& workload, const Placement& placement, std::uint32_t depth);
 
 /// estimate_speed once the plan's work is known.
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
-                             const Workload& workload, const Placement& placement, const HardwareProfile& hardware);
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const CacheLayers& caches, const Workload& workload,
+                             const Placement& placement, const HardwareProfile& hardware);
 
 }  // namespace canirun

@@ -40,11 +40,11 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const TensorPlan& plan, con
                              const HardwareProfile& hardware)
 {
   return estimate_speed(model, plan_work(plan, PlanLayers(model, plan, sites_by_type(plan)), placement.backend),
-                        cache_tensors(model, workload, resolve(workload, model)), workload, placement, hardware);
+                        cache_layers(model, workload, resolve(workload, model)), workload, placement, hardware);
 }
 
-SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
-                             const Workload& workload, const Placement& placement, const HardwareProfile& hardware)
+SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const CacheLayers& caches, const Workload& workload,
+                             const Placement& placement, const HardwareProfile& hardware)
 {
   SpeedEstimate estimate;
   const auto& c = speed_constants();

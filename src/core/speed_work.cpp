@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cache.hpp"
+#include "layer_counts.hpp"
 #include "plan_sums.hpp"
 
 namespace canirun {
@@ -60,14 +61,10 @@ double expert_share(const ModelSpec& model)
 void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const PlanWork& plan, const Placement& placement,
                  const std::vector<std::size_t>& devices)
 {
-  // How many layers of each kind each device reads, without and with their experts.
   const auto n_kinds = plan.kinds.size();
-  std::vector<std::uint32_t> dense(work.size() * n_kinds), experts(work.size() * n_kinds);
-  for (std::uint32_t il = 0; il < plan.kind_of.size(); ++il) {
-    const auto kind = plan.kind_of[il];
-    ++dense[devices[il] * n_kinds + kind];
-    ++experts[(placement.experts_on_host(il) ? work.size() - 1 : devices[il]) * n_kinds + kind];
-  }
+  const LayerCounts dense(plan.kind_of, n_kinds, work.size(), [&](std::uint32_t il) { return devices[il]; });
+  const LayerCounts experts(plan.kind_of, n_kinds, work.size(),
+                            [&](std::uint32_t il) { return placement.experts_on_host(il) ? work.size() - 1 : devices[il]; });
   const auto add_output = [&](TokenWork& to, const WeightWork& w) {
     for (std::size_t f = 0; f < k_quant_families; ++f) to.output_weights[f] += w.weights[f];
   };
@@ -91,11 +88,11 @@ void add_weights(std::vector<TokenWork>& work, const ModelSpec& model, const Pla
         add(to, w, n, share);
         for (const auto weights : w.weights) to.expert_weights += n * share * weights;
       };
-      if (const double n = dense[device * n_kinds + kind]; n > 0) {
+      if (const double n = dense.on(device, kind); n > 0) {
         add(own, layer.dense, n, 1);
         if (layer.any_kept) add(host, layer.kept_dense, n, 1);
       }
-      if (const double n = experts[device * n_kinds + kind]; n > 0) {
+      if (const double n = experts.on(device, kind); n > 0) {
         add_experts(own, layer.experts, n);
         if (layer.any_kept) add_experts(host, layer.kept_experts, n);
       }
@@ -113,36 +110,38 @@ double tokens_read(const ModelSpec& model, const CacheTensor& t, std::uint32_t d
   return std::min(n * cells_per_token, static_cast<double>(t.ne[1]));
 }
 
-void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, std::span<const CacheTensor> caches,
-                const Workload& workload, const std::vector<std::size_t>& devices, std::uint32_t depth)
+void add_caches(std::vector<TokenWork>& work, const ModelSpec& model, const CacheLayers& caches, const Workload& workload,
+                const std::vector<std::size_t>& devices, std::uint32_t depth)
 {
   const auto shape = resolve(workload, model);
-  for (const auto& t : caches) {
-    auto device = devices[std::min<std::size_t>(t.layer, devices.size() - 1)];
-    const bool state = t.kind == CacheKind::conv_state || t.kind == CacheKind::ssm_state;
-    if (!workload.offload_kqv && !state) device = work.size() - 1;
-    auto& w = work[device];
-    if (state) {  // read and written, one sequence
-      w.cache_bytes += 2.0 * static_cast<double>(row_size(t.type, t.ne[0]).count);
-      continue;
-    }
+  const LayerCounts layers(caches.kind_of, caches.firsts.size(), work.size(), [&](std::uint32_t il) { return devices[il]; });
+  for (const auto& t : caches.tensors) {
+    const auto bytes = static_cast<double>(row_size(t.type, t.ne[0]).count);
     const auto cells_per_token = t.kind == CacheKind::compressed && shape.n_ctx_seq > 0
                                      ? std::min(1.0, static_cast<double>(t.ne[1]) / shape.n_ctx_seq)
                                      : 1.0;
     const auto cells = tokens_read(model, t, depth, cells_per_token);
-    w.cache_bytes += cells * static_cast<double>(row_size(t.type, t.ne[0]).count);
-    if (t.kind != CacheKind::k && t.kind != CacheKind::compressed) continue;
     // Scores and weighted sum: 2 multiply-adds for each query head and element of its key.
+    const bool scored = t.kind == CacheKind::k || t.kind == CacheKind::compressed;
     const double width = model.mla ? static_cast<double>(t.ne[0]) : static_cast<double>(model.head_dim_k);
-    const double flops = 4.0 * static_cast<double>(model.n_head(t.layer)) * width;
-    w.attention_flops += flops * cells;
-    if (depth > 0) w.attention_flops_token += flops * cells / depth;
+    const double flops = scored ? 4.0 * static_cast<double>(model.n_head(t.layer)) * width : 0;
+    for (std::size_t device = 0; device < work.size(); ++device) {
+      const double n = layers.on(device, caches.kind_of[t.layer]);
+      if (t.is_state()) {  // read and written, one sequence
+        work[device].cache_bytes += n * 2.0 * bytes;
+        continue;
+      }
+      auto& w = workload.offload_kqv ? work[device] : work.back();
+      w.cache_bytes += n * cells * bytes;
+      w.attention_flops += n * flops * cells;
+      if (depth > 0) w.attention_flops_token += n * flops * cells / depth;
+    }
   }
 }
 
 }  // namespace
 
-std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, std::span<const CacheTensor> caches,
+std::vector<TokenWork> token_work(const ModelSpec& model, const PlanWork& plan, const CacheLayers& caches,
                                   const Workload& workload, const Placement& placement, std::uint32_t depth)
 {
   std::vector<TokenWork> work(placement.gpus.size() + 1);

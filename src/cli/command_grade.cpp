@@ -123,7 +123,8 @@ Result<int> emit_reports(Reports reports, const Options& o, const Environment& e
   if (!o.emit.empty()) return emit_row(reports, o, status);
   const auto renderer = make_renderer(o.format);
   if (!renderer) return tl::unexpected(renderer.error());
-  return emit((*renderer)->render(reports, render_options(o, env, asks_for_advice(o))), o, status);
+  const auto options = render_options(o, env, asks_for_advice(o));
+  return emit([&](const Sink& sink) { (*renderer)->write(reports, options, sink); }, o, status);
 }
 
 Result<int> emit_report(const Report& report, const Options& o, const Environment& env, int status)

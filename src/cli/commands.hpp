@@ -47,5 +47,7 @@ bool all_pass(Reports reports);
 
 /// Text to -o or stdout; a failure has kind `unavailable`, which is exit 3.
 Result<int> emit(const std::string& text, const Options& options, int status = k_done);
+/// Text that `write` hands on piece by piece.
+Result<int> emit(const std::function<void(const Sink&)>& write, const Options& options, int status);
 
 }  // namespace canirun

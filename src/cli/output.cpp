@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace canirun {
 
@@ -25,27 +26,6 @@ int write_all(int fd, std::string_view text)
   return 0;
 }
 
-tl::unexpected<Error> cannot_write(const std::string& path, int error)
-{
-  return fail(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(error)));
-}
-
-Result<void> write_direct(int fd, std::string_view text, const std::string& name)
-{
-  const auto error = write_all(fd, text);
-  if (error != 0 && error != EPIPE) return cannot_write(name, error);
-  return {};
-}
-
-Result<void> write_device(const std::string& path, std::string_view text)
-{
-  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return cannot_write(path, errno);
-  auto result = write_direct(fd, text, path);
-  if (close(fd) != 0 && result) return cannot_write(path, errno);
-  return result;
-}
-
 /// Permissions of a file that is replaced stay; a new one has what the umask leaves.
 mode_t mode_for(bool exists, const struct stat& old)
 {
@@ -55,8 +35,19 @@ mode_t mode_for(bool exists, const struct stat& old)
   return 0666 & ~mask;
 }
 
-/// Keeps signals that end the program waiting as long as a temporary file is there: Ctrl-C leaves nothing behind.
-class SignalsWait {
+/// Where a chain of symbolic links ends, so that the file behind them is replaced and not the link.
+std::string resolve_links(const std::string& path)
+{
+  char* real = realpath(path.c_str(), nullptr);
+  if (!real) return path;
+  std::string target = real;
+  std::free(real);
+  return target;
+}
+
+}  // namespace
+
+class Output::SignalsWait {
  public:
   SignalsWait()
   {
@@ -73,41 +64,65 @@ class SignalsWait {
   sigset_t before_{};
 };
 
-Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode)
+Output::Output(std::string path) : path_(std::move(path)), fd_(STDOUT_FILENO)
 {
-  const SignalsWait wait;
-  std::string temporary = path + ".XXXXXX";
-  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) return cannot_write(path, errno);
-  int error = write_all(fd, text);
-  if (error == 0 && fchmod(fd, mode) != 0) error = errno;
-  if (close(fd) != 0 && error == 0) error = errno;
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error == 0) return {};
-  unlink(temporary.c_str());
-  return cannot_write(path, error);
+  if (!path_.empty() && path_ != "-") open_file();
 }
 
-/// Where a chain of symbolic links ends, so that the file behind them is replaced and not the link.
-std::string resolve_links(const std::string& path)
+void Output::open_file()
 {
-  char* real = realpath(path.c_str(), nullptr);
-  if (!real) return path;
-  std::string target = real;
-  std::free(real);
-  return target;
+  struct stat old {};
+  const bool exists = stat(path_.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode)) {
+    fd_ = S_ISDIR(old.st_mode) ? -1 : open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) error_ = S_ISDIR(old.st_mode) ? EISDIR : errno;
+    return;
+  }
+  target_ = resolve_links(path_);
+  mode_ = mode_for(exists, old);
+  signals_ = std::make_unique<SignalsWait>();
+  auto name = target_ + ".XXXXXX";
+  fd_ = mkostemp(name.data(), O_CLOEXEC);
+  if (fd_ < 0) error_ = errno;
+  else temporary_ = std::move(name);
 }
 
-}  // namespace
+void Output::close_file()
+{
+  if (fd_ == STDOUT_FILENO || fd_ < 0) return;
+  if (close(fd_) != 0 && error_ == 0) error_ = errno;
+  fd_ = -1;
+}
+
+Output::~Output()
+{
+  close_file();
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void Output::write(std::string_view piece)
+{
+  if (error_ == 0) error_ = write_all(fd_, piece);
+}
+
+Result<void> Output::finish()
+{
+  if (error_ == 0 && !temporary_.empty() && fchmod(fd_, mode_) != 0) error_ = errno;
+  close_file();
+  if (error_ == 0 && !temporary_.empty()) {
+    if (rename(temporary_.c_str(), target_.c_str()) == 0) temporary_.clear();
+    else error_ = errno;
+  }
+  if (error_ == 0 || (error_ == EPIPE && temporary_.empty())) return {};
+  const bool to_stdout = path_.empty() || path_ == "-";
+  return fail(ErrorKind::io, fmt::format("cannot write {}: {}", to_stdout ? "standard output" : path_, std::strerror(error_)));
+}
 
 Result<void> write_output(std::string_view text, const std::string& path)
 {
-  if (path.empty() || path == "-") return write_direct(STDOUT_FILENO, text, "standard output");
-  struct stat old {};
-  const bool exists = stat(path.c_str(), &old) == 0;
-  if (exists && S_ISDIR(old.st_mode)) return cannot_write(path, EISDIR);
-  if (exists && !S_ISREG(old.st_mode)) return write_device(path, text);
-  return replace_file(resolve_links(path), text, mode_for(exists, old));
+  Output output(path);
+  output.write(text);
+  return output.finish();
 }
 
 void write_message(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }

@@ -16,10 +16,17 @@
 
 namespace canirun {
 
+Result<int> emit(const std::function<void(const Sink&)>& write, const Options& options, int status)
+{
+  Output output(options.output);
+  write([&](std::string_view piece) { output.write(piece); });
+  if (auto written = output.finish(); !written) return fail(ErrorKind::unavailable, written.error().message);
+  return status;
+}
+
 Result<int> emit(const std::string& text, const Options& options, int status)
 {
-  if (auto written = write_output(text, options.output); !written) return fail(ErrorKind::unavailable, written.error().message);
-  return status;
+  return emit([&](const Sink& sink) { sink(text); }, options, status);
 }
 
 namespace {

@@ -136,15 +136,15 @@ std::string html_page(std::string_view title, std::string_view lead, std::string
   return out;
 }
 
-std::string HtmlRenderer::render(Reports reports, const RenderOptions& /*options*/) const
+void HtmlRenderer::write(Reports reports, const RenderOptions& /*options*/, const Sink& sink) const
 {
   std::string content;
   body(content, reports);
-  return html_page(
+  sink(html_page(
       title_of(reports),
       "Memory is computed tensor by tensor as llama.cpp allocates it. Grades go from S (plenty of room, fast) over A, B, C "
       "and D to F (does not fit).",
-      content);
+      content));
 }
 
 }  // namespace canirun

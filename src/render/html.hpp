@@ -8,7 +8,7 @@ namespace canirun {
 /// heat map where the report has one. Works offline and without scripts (the table is plain HTML; scripts sort, filter and draw).
 class HtmlRenderer : public Renderer {
  public:
-  std::string render(Reports reports, const RenderOptions& options) const override;
+  void write(Reports reports, const RenderOptions& options, const Sink& sink) const override;
 };
 
 }  // namespace canirun

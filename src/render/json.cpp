@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "canirun/core/hardware_json.hpp"
@@ -14,13 +13,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-/// Estimates with more digits than these would only look exact.
-double decimal(double value, int digits)
-{
-  const auto scale = std::pow(10.0, digits);
-  return std::round(value * scale) / scale;
-}
-
 void write_range(JsonText& out, const std::optional<Range>& r, int digits)
 {
   if (!r) {
@@ -28,9 +20,9 @@ void write_range(JsonText& out, const std::optional<Range>& r, int digits)
     return;
   }
   out.open('{');
-  out.key("low").number(decimal(r->low, digits));
-  out.key("estimate").number(decimal(r->estimate, digits));
-  out.key("high").number(decimal(r->high, digits));
+  out.key("low").number(r->low, digits);
+  out.key("estimate").number(r->estimate, digits);
+  out.key("high").number(r->high, digits);
   out.close('}');
 }
 
@@ -89,8 +81,8 @@ void write_speed(JsonText& out, const SpeedEstimate& speed)
 void write_quality(JsonText& out, const QuantQuality& quality)
 {
   out.open_object("quality");
-  out.key("kl_divergence").number(decimal(quality.kl_divergence, 6));
-  out.key("perplexity_increase").number(decimal(quality.perplexity_increase, 4));
+  out.key("kl_divergence").number(quality.kl_divergence, 6);
+  out.key("perplexity_increase").number(quality.perplexity_increase, 4);
   out.key("imatrix").flag(quality.imatrix);
   out.key("costs").string(quality.words());
   out.key("measured_on").string(k_quality_model);
@@ -122,8 +114,8 @@ void write_media(JsonText& out, const MediaRun& m)
   write_range(out.key("seconds"), m.seconds, 2);
   write_range(out.key("times_real_time"), m.times_real_time, 2);
   out.open_object("buffer_range");
-  out.key("low").number(decimal(m.memory_low, 2));
-  out.key("high").number(decimal(m.memory_high, 2));
+  out.key("low").number(m.memory_low, 2);
+  out.key("high").number(m.memory_high, 2);
   out.close('}');
   out.close('}');
 }
@@ -139,7 +131,7 @@ void write_quant(JsonText& out, const QuantReport& row)
   out.key("fits").flag(row.fits);
   out.key("file_bytes").whole(row.file_bytes.count);
   if (row.file_bytes_at_release) out.key("file_bytes_at_release").whole(row.file_bytes_at_release->count);
-  out.key("bits_per_weight").number(decimal(row.bits_per_weight.value, 4));
+  out.key("bits_per_weight").number(row.bits_per_weight.value, 4);
   const auto& p = row.placement;
   out.open_object("placement");
   out.key("mode").string(name(p.mode));
@@ -222,24 +214,35 @@ json checks_json(const std::vector<CheckResult>& checks)
   return out;
 }
 
-/// Each model at its depth in a document.
-std::vector<std::string> model_texts(const Report& report, const RenderOptions& options, std::size_t depth)
+/// So many models are written at a time: a share of them for each core, and no more text in memory than that.
+constexpr std::size_t k_models_at_once = 64;
+
+void write_models(JsonText& out, const Report& report, const RenderOptions& options, const Sink& sink)
 {
-  std::vector<std::string> texts(report.models.size());
-  const auto render = [&](std::size_t i) {
-    JsonText model(JsonText::Layout::lines, depth);
-    model.open('{');
-    write_model_members(model, report.models[i]);
-    model.close('}');
-    texts[i] = model.take();
-  };
-  if (options.for_each) options.for_each(texts.size(), render);
-  else
-    for (std::size_t i = 0; i < texts.size(); ++i) render(i);
-  return texts;
+  out.open('[');
+  std::vector<std::string> texts(k_models_at_once);
+  for (std::size_t begin = 0; begin < report.models.size(); begin += k_models_at_once) {
+    const auto n = std::min(k_models_at_once, report.models.size() - begin);
+    const auto render = [&](std::size_t i) {
+      JsonText model(JsonText::Layout::lines, out.depth());
+      model.open('{');
+      write_model_members(model, report.models[begin + i]);
+      model.close('}');
+      texts[i] = model.take();
+    };
+    if (options.for_each) options.for_each(n, render);
+    else
+      for (std::size_t i = 0; i < n; ++i) render(i);
+    for (std::size_t i = 0; i < n; ++i) {
+      out.item();
+      out.written(texts[i]);
+    }
+    sink(out.take());
+  }
+  out.close(']');
 }
 
-void add_report(JsonText& out, const Report& report, const RenderOptions& options)
+void write_report(JsonText& out, const Report& report, const RenderOptions& options, const Sink& sink)
 {
   out.open('{');
   out.key("schema").string("canirun.report/1");
@@ -247,7 +250,7 @@ void add_report(JsonText& out, const Report& report, const RenderOptions& option
   if (!report.machine.empty()) out.key("machine").string(report.machine);
   out.key("hardware").value(to_json(report.hardware));
   out.key("workload").value(workload_json(report));
-  out.key("models").written(model_texts(report, options, out.depth() + 1));
+  write_models(out.key("models"), report, options, sink);
   if (!report.checks.empty()) out.key("checks").value(checks_json(report.checks));
   out.close('}');
 }
@@ -255,30 +258,31 @@ void add_report(JsonText& out, const Report& report, const RenderOptions& option
 }  // namespace
 
 /// One machine: canirun.report/1. Machines that have names: canirun.reports/1, a list of such reports.
-std::string render_json(Reports reports, const RenderOptions& options)
+void write_json(Reports reports, const RenderOptions& options, const Sink& sink)
 {
   JsonText out;
   if (reports.size() == 1 && reports.front().machine.empty()) {
-    add_report(out, reports.front(), options);
-    return out.take() + "\n";
+    write_report(out, reports.front(), options, sink);
+  } else {
+    out.open('{');
+    out.key("schema").string("canirun.reports/1");
+    out.key("canirun").string(CANIRUN_VERSION);
+    out.open_list("reports");
+    for (const auto& report : reports) {
+      out.item();
+      write_report(out, report, options, sink);
+    }
+    out.close(']');
+    out.close('}');
   }
-  out.open('{');
-  out.key("schema").string("canirun.reports/1");
-  out.key("canirun").string(CANIRUN_VERSION);
-  out.open_list("reports");
-  for (const auto& report : reports) {
-    out.item();
-    add_report(out, report, options);
-  }
-  out.close(']');
-  out.close('}');
-  return out.take() + "\n";
+  sink(out.take() + "\n");
 }
 
 /// A model a line; with several machines each line begins with the machine.
-std::string render_ndjson(Reports reports, const RenderOptions&)
+void write_ndjson(Reports reports, const RenderOptions&, const Sink& sink)
 {
-  std::string out;
+  constexpr std::size_t enough = 1u << 16;
+  std::string lines;
   for (const auto& report : reports) {
     for (const auto& m : report.models) {
       JsonText line(JsonText::Layout::compact);
@@ -286,10 +290,14 @@ std::string render_ndjson(Reports reports, const RenderOptions&)
       if (!report.machine.empty()) line.key("machine").string(report.machine);
       write_model_members(line, m);
       line.close('}');
-      out += line.take() + "\n";
+      lines += line.take();
+      lines += '\n';
+      if (lines.size() < enough) continue;
+      sink(lines);
+      lines.clear();
     }
   }
-  return out;
+  sink(lines);
 }
 
 }  // namespace canirun

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <utility>
+#include <cmath>
 
 namespace canirun {
 
 namespace {
-
-constexpr std::size_t k_indent = 2;
 
 std::string dump(const nlohmann::ordered_json& value, int indent)
 {
@@ -19,13 +17,6 @@ std::string dump(const nlohmann::ordered_json& value, int indent)
 bool needs_no_escape(char c) { return c >= ' ' && c < 127 && c != '"' && c != '\\'; }
 
 }  // namespace
-
-void JsonText::line()
-{
-  if (!lines_) return;
-  text_ += '\n';
-  text_.append(k_indent * depth_, ' ');
-}
 
 void JsonText::open(char bracket)
 {
@@ -37,24 +28,43 @@ void JsonText::open(char bracket)
 void JsonText::close(char bracket)
 {
   --depth_;
-  if (!first_) line();
+  if (!first_) begin_line(grow(line_size()));
   text_ += bracket;
   first_ = false;
 }
 
+char* JsonText::grow(std::size_t n)
+{
+  const auto size = text_.size();
+  text_.resize(size + n);
+  return text_.data() + size;
+}
+
+char* JsonText::begin_line(char* to) const
+{
+  if (!lines_) return to;
+  *to++ = '\n';
+  return std::fill_n(to, k_indent * depth_, ' ');
+}
+
 void JsonText::item()
 {
-  if (!first_) text_ += ',';
-  line();
+  auto* to = grow(line_size() + (first_ ? 0 : 1));
+  if (!first_) *to++ = ',';
+  begin_line(to);
   first_ = false;
 }
 
 JsonText& JsonText::key(std::string_view name)
 {
-  item();
-  text_ += '"';
-  text_ += name;
-  text_ += lines_ ? "\": " : "\":";
+  const std::string_view end = lines_ ? "\": " : "\":";
+  auto* to = grow((first_ ? 0 : 1) + line_size() + 1 + name.size() + end.size());
+  if (!first_) *to++ = ',';
+  to = begin_line(to);
+  *to++ = '"';
+  to = std::copy(name.begin(), name.end(), to);
+  std::copy(end.begin(), end.end(), to);
+  first_ = false;
   return *this;
 }
 
@@ -64,7 +74,27 @@ void JsonText::whole(std::uint64_t value)
   text_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
 }
 
-void JsonText::number(double value) { text_ += nlohmann::ordered_json(value).dump(); }
+void JsonText::number(double value, int decimals)
+{
+  // Numbers of up to 15 digits are read back as they were written.
+  constexpr std::array<double, 7> powers{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+  constexpr double most = 1e15;
+  const auto power = powers[static_cast<std::size_t>(decimals)];
+  const auto scaled = std::round(value * power);
+  if (!(scaled > 0 && scaled < most)) {  // none, negative, huge
+    text_ += nlohmann::ordered_json(scaled / power).dump();
+    return;
+  }
+  const auto digits = static_cast<std::uint64_t>(scaled), unit = static_cast<std::uint64_t>(power);
+  whole(digits / unit);
+  text_ += '.';
+  auto rest = digits % unit;
+  for (auto place = unit / 10; place > 1 && rest > 0; place /= 10) {
+    text_ += static_cast<char>('0' + rest / place);
+    rest %= place;
+  }
+  if (rest > 0 || text_.back() == '.') text_ += static_cast<char>('0' + rest);
+}
 
 void JsonText::string(std::string_view value)
 {
@@ -99,21 +129,8 @@ void JsonText::value(const nlohmann::ordered_json& value)
   for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
     end = dumped.find('\n', begin);
     text_ += std::string_view(dumped).substr(begin, end == std::string::npos ? end : end - begin);
-    if (end != std::string::npos) line();
+    if (end != std::string::npos) begin_line(grow(line_size()));
   }
-}
-
-void JsonText::written(std::vector<std::string> values)
-{
-  auto bytes = text_.size() + 4096;
-  for (const auto& v : values) bytes += v.size() + k_indent * (depth_ + 1) + 2;
-  text_.reserve(bytes);  // so that a long document does not move while it grows
-  open('[');
-  for (auto& v : values) {
-    item();
-    text_ += std::exchange(v, {});
-  }
-  close(']');
 }
 
 }  // namespace canirun

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace canirun {
@@ -30,20 +31,25 @@ class JsonText {
   void null() { text_ += "null"; }
   void flag(bool value) { text_ += value ? "true" : "false"; }
   void whole(std::uint64_t value);
-  void number(double value);
+  /// Rounded to a number of decimals: estimates with more digits would only look exact.
+  void number(double value, int decimals);
   void string(std::string_view value);
   void string_or_null(std::string_view value);
   void strings(const std::vector<std::string>& values);
   /// Any other value.
   void value(const nlohmann::ordered_json& value);
-  /// A list of values that were written elsewhere, at the depth that they have here.
-  void written(std::vector<std::string> values);
+  /// A value that was written elsewhere, at the depth that it has here.
+  void written(std::string_view value) { text_ += value; }
 
   std::size_t depth() const { return depth_; }
-  std::string take() { return std::move(text_); }
+  /// What was written since the last time.
+  std::string take() { return std::exchange(text_, {}); }
 
  private:
-  void line();
+  static constexpr std::size_t k_indent = 2;
+  std::size_t line_size() const { return lines_ ? 1 + k_indent * depth_ : 0; }
+  char* begin_line(char* to) const;  ///< Where what it wrote ends.
+  char* grow(std::size_t n);         ///< `n` more characters, to be written.
 
   std::string text_;
   bool lines_;

@@ -12,9 +12,16 @@ namespace canirun {
 
 namespace {
 
-std::string render_html(Reports reports, const RenderOptions& options) { return HtmlRenderer().render(reports, options); }
+using Function = void (*)(Reports, const RenderOptions&, const Sink&);
 
-using Function = std::string (*)(Reports, const RenderOptions&);
+/// A format whose text is one piece.
+template <std::string (*render)(Reports, const RenderOptions&)>
+void whole(Reports reports, const RenderOptions& options, const Sink& sink)
+{
+  sink(render(reports, options));
+}
+
+void write_html(Reports reports, const RenderOptions& options, const Sink& sink) { HtmlRenderer().write(reports, options, sink); }
 
 struct Format {
   std::string_view name;
@@ -23,22 +30,31 @@ struct Format {
 
 // A new format is one line here and one file.
 constexpr std::array k_formats{
-    Format{"table", render_table},   Format{"json", render_json},         Format{"ndjson", render_ndjson},
-    Format{"csv", render_csv},       Format{"markdown", render_markdown}, Format{"junit", render_junit},
-    Format{"github", render_github}, Format{"gitlab", render_gitlab},     Format{"prometheus", render_prometheus},
-    Format{"html", render_html},     Format{"nfd", render_nfd},           Format{"slurm", render_slurm},
+    Format{"table", whole<render_table>},   Format{"json", write_json},
+    Format{"ndjson", write_ndjson},         Format{"csv", whole<render_csv>},
+    Format{"markdown", whole<render_markdown>}, Format{"junit", whole<render_junit>},
+    Format{"github", whole<render_github>}, Format{"gitlab", whole<render_gitlab>},
+    Format{"prometheus", whole<render_prometheus>}, Format{"html", write_html},
+    Format{"nfd", whole<render_nfd>},       Format{"slurm", whole<render_slurm>},
 };
 
 class FunctionRenderer final : public Renderer {
  public:
   explicit FunctionRenderer(Function function) : function_(function) {}
-  std::string render(Reports reports, const RenderOptions& options) const override { return function_(reports, options); }
+  void write(Reports reports, const RenderOptions& options, const Sink& sink) const override { function_(reports, options, sink); }
 
  private:
   Function function_;
 };
 
 }  // namespace
+
+std::string Renderer::render(Reports reports, const RenderOptions& options) const
+{
+  std::string text;
+  write(reports, options, [&](std::string_view piece) { text += piece; });
+  return text;
+}
 
 std::vector<std::string_view> format_names()
 {

@@ -3,14 +3,14 @@
 #include "canirun/render/renderer.hpp"
 
 /// \file
-/// One function a format; `make_renderer` finds them by name.
+/// One function a format; `make_renderer` finds them by name. Those that may be long hand their text on piece by piece.
 
 namespace canirun {
 
 std::string render_table(Reports reports, const RenderOptions& options);
 std::string render_plain(Reports reports, const RenderOptions& options);
-std::string render_json(Reports reports, const RenderOptions& options);
-std::string render_ndjson(Reports reports, const RenderOptions& options);
+void write_json(Reports reports, const RenderOptions& options, const Sink& sink);
+void write_ndjson(Reports reports, const RenderOptions& options, const Sink& sink);
 std::string render_csv(Reports reports, const RenderOptions& options);
 std::string render_markdown(Reports reports, const RenderOptions& options);
 std::string render_junit(Reports reports, const RenderOptions& options);

@@ -146,8 +146,9 @@ echo '[{"build_commit": "a", "build_number": 1, "n_prompt": 0, "n_gen": 64, "n_d
     def test_no_step_of_writing_a_file_leaves_a_part_of_it(self):
         for function, error in (("mkostemp", errno.EACCES), ("mkostemp", errno.EROFS), ("write", errno.ENOSPC), ("write", errno.EDQUOT),
                                 ("fchmod", errno.EPERM), ("rename", errno.EACCES), ("rename", errno.EXDEV)):
+            pieces = 2 if function == "write" else 1  # the models, then what closes the document
             with self.subTest(function=function):
-                self.assertEqual(self.each(function, error, *self.QUESTIONS[0], allowed=(3,)), 1)
+                self.assertEqual(self.each(function, error, *self.QUESTIONS[0], allowed=(3,)), pieces)
 
     def test_a_file_that_was_there_stays_when_the_new_one_fails(self):
         target = os.path.join(self.out, "report.json")

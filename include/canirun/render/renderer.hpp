@@ -31,11 +31,16 @@ struct RenderOptions {
 /// One answer, or one for each machine that was asked about.
 using Reports = std::span<const Report>;
 
+/// Takes the next piece of a text.
+using Sink = std::function<void(std::string_view)>;
+
 class Renderer {
  public:
   virtual ~Renderer() = default;
-  /// The whole output, ending in one newline. Same reports and options, same text, on any machine.
-  virtual std::string render(Reports reports, const RenderOptions& options) const = 0;
+  /// The whole output, ending in one newline, in as many pieces as suit it. Same reports and options, same text, on any machine.
+  virtual void write(Reports reports, const RenderOptions& options, const Sink& sink) const = 0;
+  /// The same as one text.
+  std::string render(Reports reports, const RenderOptions& options) const;
 };
 
 /// "table", "json", "ndjson", "csv", "markdown", …; an unknown name is an error that lists the known ones.

@@ -7,7 +7,7 @@ CheckpointPlan::CheckpointPlan(const ModelSpec& model, const Workload& workload)
       workload_(workload),
       plan_(declare_tensors(model)),
       layers_(checkpoint_layers(model, plan_)),
-      caches_(cache_tensors(model, workload, resolve(workload, model)))
+      caches_(cache_layers(model, workload, resolve(workload, model)))
 {
 }
 

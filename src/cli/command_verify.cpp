@@ -137,6 +137,18 @@ void measure_speed(const Asked& asked, Verification& v)
   program.detail = "what it printed is not a list of results";
 }
 
+/// The GPUs that llama.cpp has here; no model is loaded.
+void list_devices(const Asked& asked, Verification& v)
+{
+  auto& program = v.programs.emplace_back(ProgramReport{"llama-server", "", "done", ""});
+  const auto text = ask(asked, program, {"--list-devices"});
+  if (!text) return;
+  v.devices = parse_devices(*text);
+  if (v.devices) return;
+  program.status = "failed";
+  program.detail = "what it printed is not a list of devices";
+}
+
 /// What kept every program from an answer, as one sentence with the remedy.
 std::string nothing_measured(const Verification& v)
 {
@@ -181,7 +193,7 @@ Result<int> run_verify(const Options& o, const Environment& env)
     return fail(ErrorKind::invalid_argument, fmt::format("`canirun verify` has the formats table and json, not {}", o.format));
   if (const auto runtime = o.question.workload.runtime; loads_checkpoints(runtime))
     return fail(ErrorKind::invalid_argument,
-                fmt::format("verify asks llama.cpp's programs; leave out --runtime {}", name(runtime)));
+                fmt::format("verify asks llama.cpp's programs about a .gguf file; leave out --runtime {}", name(runtime)));
   const auto catalogue = load_catalogue(env.data, {});
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);
@@ -224,11 +236,14 @@ Result<int> run_verify(const Options& o, const Environment& env)
                  .row = row,
                  .memory = {},
                  .bench = {},
+                 .gpus = hardware->gpus,
+                 .devices = {},
                  .programs = {},
                  .saved = {}};
   const Asked asked{options, env, *hardware, report, row, {.deadline = o.deadline, .output = 1u << 20}};
   measure_memory(asked, v);
   measure_speed(asked, v);
+  list_devices(asked, v);
   if (!v.any()) return fail(ErrorKind::unavailable, nothing_measured(v));
   if (o.save) {
     if (auto saved = save(v, spec, *hardware); !saved) return tl::unexpected(saved.error());

@@ -54,7 +54,8 @@ class Verify(unittest.TestCase):
         self.assertTrue(all(p["estimate_bytes"] > 0 for p in host["parts"]))
         self.assertEqual({s["what"]: s["measured"] for s in document["speed"]}, {"generation_tps": 345.25, "prompt_tps": 1200.5})
         self.assertEqual((document["llama_cpp"], document["n_ctx"]), ("abc1234", 2048))
-        self.assertEqual([p["status"] for p in document["programs"]], ["done", "done"])
+        self.assertEqual([p["status"] for p in document["programs"]], ["done", "done", "missing"])
+        self.assertIsNone(document["devices"])
         with open(os.path.join(self.folder, "llama-fit-params.args"), encoding="utf-8") as f:
             arguments = f.read()
         self.assertIn(f"-m {self.model} -c 2048", arguments)
@@ -87,8 +88,25 @@ class Verify(unittest.TestCase):
     def test_one_program_is_enough(self):
         self.program("llama-bench", BENCH)
         document = self.document()
-        self.assertEqual([(p["name"], p["status"]) for p in document["programs"]], [("llama-fit-params", "missing"), ("llama-bench", "done")])
+        self.assertEqual([(p["name"], p["status"]) for p in document["programs"]], [("llama-fit-params", "missing"), ("llama-bench", "done"), ("llama-server", "missing")])
         self.assertEqual(document["memory"], [])
+
+    def test_the_devices_of_llama_server_stand_beside_those_found_here(self):
+        # llama.cpp common/arg.cpp, --list-devices: "  %s: %s (%zu MiB, %zu MiB free)\n".
+        self.program("llama-server", "#!/bin/sh\necho \"$@\" > \"$0.args\"\necho 'Available devices:'\n"
+                                     "echo '  CUDA0: NVIDIA RTX 6000 (Ada) (48510 MiB, 47900 MiB free)'\necho '  odd line'\n")
+        (seen,) = self.document()["devices"]
+        self.assertEqual((seen["measured_as"], seen["name"], seen["measured_bytes"] >> 20, seen["free_bytes"] >> 20),
+                         ("CUDA0", "NVIDIA RTX 6000 (Ada)", 48510, 47900))
+        with open(os.path.join(self.folder, "llama-server.args"), encoding="utf-8") as f:
+            self.assertEqual(f.read().strip(), "--list-devices")
+        self.assertIn("llama-server: done", self.verify().stdout)
+        self.program("llama-server", "#!/bin/sh\necho 'Available devices:'\n")
+        self.assertEqual(self.document()["devices"], [])
+        self.program("llama-server", "#!/bin/sh\necho usage\n")
+        r = self.verify()
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("not a list of devices", r.stderr)
 
     def test_without_programs_it_says_what_it_needs(self):
         r = self.verify("--json")

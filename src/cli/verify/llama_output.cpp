@@ -40,6 +40,17 @@ std::optional<FitRow> fit_row(std::string_view line)
   return FitRow{std::string(words[0]), *model, *context, *compute};
 }
 
+std::optional<SeenDevice> seen_device(std::string_view line)
+{
+  const auto colon = line.find(": "), open = line.rfind(" (");
+  if (colon == std::string_view::npos || open == std::string_view::npos || open < colon + 2) return std::nullopt;
+  const auto name = words_of(line.substr(0, colon)), sizes = words_of(line.substr(open + 2));
+  if (name.size() != 1 || sizes.size() != 5 || sizes[1] != "MiB," || sizes[3] != "MiB" || sizes[4] != "free)") return std::nullopt;
+  const auto total = mib(sizes[0]), free = mib(sizes[2]);
+  if (!total || !free) return std::nullopt;
+  return SeenDevice{std::string(name[0]), std::string(line.substr(colon + 2, open - colon - 2)), *total, *free};
+}
+
 std::optional<double> rate(const nlohmann::json& record)
 {
   const auto it = record.find("avg_ts");
@@ -60,6 +71,20 @@ std::vector<FitRow> parse_fit_print(std::string_view text)
   }
   if (rows.empty() || rows.back().device != "Host") return {};
   return rows;
+}
+
+std::optional<std::vector<SeenDevice>> parse_devices(std::string_view text)
+{
+  const auto head = text.find("Available devices:");
+  if (head == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(head);
+  std::vector<SeenDevice> devices;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    if (auto device = seen_device(text.substr(0, end))) devices.push_back(std::move(*device));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return devices;
 }
 
 std::optional<BenchResult> parse_bench(std::string_view text)

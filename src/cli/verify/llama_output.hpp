@@ -8,7 +8,7 @@
 #include "canirun/core/units.hpp"
 
 /// \file
-/// What llama.cpp's programs print (llama.cpp: tools/fit-params/fit-params.cpp, tools/llama-bench/llama-bench.cpp).
+/// What llama.cpp's programs print (llama.cpp: tools/fit-params/fit-params.cpp, tools/llama-bench/llama-bench.cpp, common/arg.cpp).
 
 namespace canirun {
 
@@ -27,5 +27,13 @@ struct BenchResult {
 };
 /// Nothing when the text is something else.
 std::optional<BenchResult> parse_bench(std::string_view json);
+
+/// A line of `llama-server --list-devices` (common/arg.cpp): "  CUDA0: NVIDIA GeForce RTX 3090 (24124 MiB, 23861 MiB free)".
+struct SeenDevice {
+  std::string name, description;
+  Bytes total, free;
+};
+/// All of them, none on a machine without a GPU; nothing when the text is something else.
+std::optional<std::vector<SeenDevice>> parse_devices(std::string_view text);
 
 }  // namespace canirun

@@ -78,7 +78,19 @@ std::string verification_text(const Verification& v, const RenderOptions& option
                {rate_text(*r.measured)},
                {r.estimate ? difference(r.estimate->estimate, *r.measured) : ""}});
   }
+  for (std::size_t i = 0; v.devices && i < v.devices->size(); ++i) {
+    const auto& seen = (*v.devices)[i];
+    const auto* gpu = v.gpu_of(i);
+    const auto total = gpu && gpu->memory_total ? gpu->memory_total->bytes() : Bytes{};
+    table.add({{gpu ? fmt::format("gpu{} ({})", i, clean(seen.name, true)) : clean(seen.name, true)},
+               {"total"},
+               {total.count > 0 ? size_text(total) : "?"},
+               {size_text(seen.total)},
+               {total.count > 0 ? difference(count(total), count(seen.total)) : ""}});
+  }
   out += table.text(style, options.width) + "\n";
+  if (v.devices && v.devices->size() != v.gpus.size())
+    out += fmt::format("  llama.cpp has {} GPUs here and canirun found {}\n", v.devices->size(), v.gpus.size());
   for (const auto& p : v.programs) {
     out += fmt::format("  {}: {}{}{}\n", p.name, p.status, p.path.empty() ? "" : ", " + clean(p.path, !style.unicode),
                        p.detail.empty() ? "" : ": " + clean(p.detail, !style.unicode));
@@ -89,6 +101,18 @@ std::string verification_text(const Verification& v, const RenderOptions& option
 
 std::string verification_json(const Verification& v)
 {
+  json devices = nullptr;
+  if (v.devices) devices = json::array();
+  for (std::size_t i = 0; v.devices && i < v.devices->size(); ++i) {
+    const auto& seen = (*v.devices)[i];
+    const auto* gpu = v.gpu_of(i);
+    devices.push_back({{"device", gpu ? json(fmt::format("gpu{}", i)) : json(nullptr)},
+                       {"measured_as", seen.name},
+                       {"name", seen.description},
+                       {"estimate_bytes", gpu && gpu->memory_total ? json(gpu->memory_total->bytes().count) : json(nullptr)},
+                       {"measured_bytes", seen.total.count},
+                       {"free_bytes", seen.free.count}});
+  }
   json programs = json::array(), memory = json::array(), speed = json::array();
   const auto or_null = [](const std::string& s) { return s.empty() ? json(nullptr) : json(s); };
   for (const auto& p : v.programs) {
@@ -119,6 +143,7 @@ std::string verification_json(const Verification& v)
                       {"depth", v.depth},
                       {"command", or_null(v.command)},
                       {"memory", std::move(memory)},
+                      {"devices", std::move(devices)},
                       {"speed", std::move(speed)},
                       {"llama_cpp", v.bench ? or_null(v.bench->build) : json(nullptr)},
                       {"programs", std::move(programs)},

@@ -27,10 +27,14 @@ struct Verification {
   QuantReport row;             ///< The estimate.
   std::vector<FitRow> memory;  ///< In the order of row.devices; empty = not measured.
   std::optional<BenchResult> bench;
+  std::vector<Gpu> gpus;                           ///< What canirun found here …
+  std::optional<std::vector<SeenDevice>> devices;  ///< … and what llama.cpp did; nothing = not asked.
   std::vector<ProgramReport> programs;
   std::string saved;  ///< File that keeps the result; empty = none.
 
-  bool any() const { return !memory.empty() || bench; }
+  bool any() const { return !memory.empty() || bench || devices; }
+  /// The GPU that is the i-th device, where both lists are as long.
+  const Gpu* gpu_of(std::size_t i) const { return devices && devices->size() == gpus.size() ? &gpus[i] : nullptr; }
 };
 
 std::string verification_text(const Verification& v, const RenderOptions& options);

@@ -25,7 +25,7 @@ class CheckpointPlan {
   const Workload workload_;
   const TensorPlan plan_;
   const PlanLayers layers_;
-  const std::vector<CacheTensor> caches_;
+  const CacheLayers caches_;
   std::map<CheckpointType, PlanWork> work_;
 };
 

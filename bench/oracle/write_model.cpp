@@ -169,7 +169,7 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias || m.arch == "cohere2moe" ? 2 : 1);
   constexpr std::string_view normed[] = {"mistral4", "cohere2moe"};
   constexpr std::string_view scaled[] = {"exaone-moe",     "afmoe",       "hy_v3",      "step35",
-                                         "nemotron_h_moe", "kimi-linear", "minimax-m3", "laguna"};
+                                         "nemotron_h_moe", "kimi-linear", "kimi-k3",    "minimax-m3", "laguna"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
   meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || std::ranges::find(normed, m.arch) != std::end(normed));
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
@@ -215,6 +215,7 @@ void write_state(Metadata& meta, const ModelSpec& m)
     meta.number("ssm.group_count", ssm.n_group);
     meta.flag("ssm.dt_b_c_rms", ssm.dt_b_c_norm);
     if (ssm.kind == SsmKind::kda) meta.number("kda.head_dim", ssm.head_dim);
+    if (m.arch == "kimi-k3") meta.real("kda.gate_lower_bound", -5.0F);
   }
   std::vector<bool> recurrent(m.n_layer, false);
   for (const auto il : m.recurrent_layers) {
@@ -261,6 +262,11 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   meta.text("tokenizer.ggml.model", "no_vocab");
   const auto n_layer_all = m.n_layer + m.n_layer_nextn;
   meta.number("block_count", n_layer_all);
+  if (m.attn_res_block_size > 0) {
+    meta.number("attn_res.block_size", m.attn_res_block_size);
+    meta.real("activation.situ_beta", 4.0F);
+    meta.real("activation.situ_linear_beta", 4.0F);
+  }
   if (m.n_layer_nextn > 0) meta.number("nextn_predict_layers", m.n_layer_nextn);
   meta.number("context_length", m.n_ctx_train);
   meta.number("embedding_length", m.n_embd);

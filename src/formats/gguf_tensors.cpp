@@ -81,7 +81,7 @@ void read_ffn_tensor(ModelSpec& spec, std::uint32_t il, std::string_view part, c
   if (part == "ffn_down_chexps.weight") moe.n_ff_chunk = width32(t, 0);
   if (part == "ffn_gate_exps.weight" || part == "ffn_gate_up_exps.weight") moe.gated = true;
   if (part == "ffn_up_exps.weight" && width(t, 0) != spec.n_embd) moe.expert_latent = width32(t, 0);
-  if (part == "ffn_latent_norm.weight") moe.latent_norm = true;
+  if (part == "ffn_latent_norm.weight" || part == "ffn_routed_norm.weight") moe.latent_norm = true;
   if (part == "exp_probs_b.bias" || part == "exp_probs_b" || part == "ffn_gate_inp.bias") moe.router_bias = true;
   if (part == "ffn_gate_inp_shexp.weight") moe.shared_gate = true;
   if (part == "ffn_up_exps.bias" || part == "ffn_gate_up_exps.bias") moe.expert_bias = true;

@@ -23,7 +23,7 @@ constexpr std::uint32_t k_max_side = 1U << 15;
 
 /// Architectures whose attention is latent always.
 constexpr auto k_latent_only = std::to_array<std::string_view>(
-    {"deepseek2", "mistral4", "deepseek32", "glm-dsa", "deepseek4", "minicpm3", "plm", "kimi-linear"});
+    {"deepseek2", "mistral4", "deepseek32", "glm-dsa", "deepseek4", "minicpm3", "plm", "kimi-linear", "kimi-k3"});
 
 /// Architectures of llama.cpp whose layers have experts in every model: their graphs cannot be built without.
 constexpr auto k_experts_only = std::to_array<std::string_view>(

@@ -66,7 +66,8 @@ TEST_CASE("each weight of the plan is in the graph", "[graph]")
       CHECK(t.ne == b.plan.tensors[static_cast<std::size_t>(t.weight)].ne);
     }
     CAPTURE(model.arch);
-    CHECK(std::ranges::count(used, false) == 0);
+    // Kimi K3's first layer has no earlier residual stream to score.
+    CHECK(std::ranges::count(used, false) == (model.attn_res_block_size > 0 ? 1 : 0));
   }
 }
 

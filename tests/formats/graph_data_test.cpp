@@ -44,6 +44,7 @@ bool idle(const ModelSpec& m, const TensorPlan& plan, const PlannedTensor& t, bo
   if (m.sparse && !flash_attn && name.find(".indexer.") != name.npos) return true;  // MiniMax-M3 attends to everything then
   if (name.starts_with("rope_f") || name.starts_with("cls")) return true;  // one of two sets; heads work after this graph
   if (m.arch == "rwkv7") return name.starts_with("blk.0.time_mix_v");        // the first layer has no value residual
+  if (m.attn_res_block_size > 0 && name == "blk.0.attn_res_score.weight") return true;  // nothing is kept before the first layer
   const bool reads_another_cache = t.layer + m.n_layer_kv_shared >= m.n_layer;
   return reads_another_cache && m.n_layer_kv_shared > 0 &&
          (name.find("attn_k") != name.npos || name.find("attn_v") != name.npos);

@@ -21,7 +21,7 @@
 namespace canirun {
 
 enum class Norm { rms, layer };
-enum class Act { silu, gelu, relu, relu_sqr, swiglu, geglu, reglu };  ///< The last three split one tensor in halves.
+enum class Act { silu, gelu, relu, relu_sqr, situ, swiglu, geglu, reglu };  ///< The last three split one tensor in halves.
 enum class Gating { softmax, sigmoid, softmax_weight, sqrt_softplus };
 
 struct Qkv {
@@ -205,6 +205,7 @@ class Builder : public GraphOps {
   Ref ffn(Ref cur, const Ffn& f);
   /// The matrices "ffn_gate<suffix>", "ffn_up<suffix>", "ffn_down<suffix>" of width n_ff, with biases where the model has ffn_bias.
   Ffn ffn_weights(std::uint32_t il, std::uint64_t n_ff, std::string_view suffix = "");
+  Ref situ(Ref gate, Ref up);  ///< beta·tanh(gate/beta)·sigmoid(gate) · beta'·tanh(up/beta'), of Kimi K3.
   Ref moe_ffn(Ref cur, const Moe& m);
   /// Router and experts of width moe->n_ff_expert: ffn_gate_inp, ffn_{gate,up,down}_exps, exp_probs_b where the model has it.
   Moe moe_weights(std::uint32_t il);

@@ -143,6 +143,7 @@ void build_smallthinker(Builder& b);
 void build_minimax_01(Builder& b);
 void build_minimax_m3(Builder& b);
 void build_kimi_linear(Builder& b);
+void build_kimi_k3(Builder& b);
 // rwkv7.cpp
 void build_t5(Builder& b);
 void build_plamo2(Builder& b);

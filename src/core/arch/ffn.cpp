@@ -32,6 +32,13 @@ Ref Builder::activation(Act kind, Ref cur)
   }
 }
 
+Ref Builder::situ(Ref gate, Ref up)
+{
+  const auto bounded = [&](Ref x) { return scale(tanh(scale(x))); };
+  const auto a = mul(bounded(gate), sigmoid(gate));
+  return mul(a, bounded(up));
+}
+
 Ref Builder::ffn(Ref cur, const Ffn& f)
 {
   auto up = f.up ? mul_mat(f.up, cur) : cur;

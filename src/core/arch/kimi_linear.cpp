@@ -2,6 +2,7 @@
 
 #include "arch/blocks.hpp"
 #include "arch/families.hpp"
+#include "arch/kimi.hpp"
 #include "arch/mla.hpp"
 #include "arch/ssm.hpp"
 #include "arch/transformer.hpp"
@@ -47,9 +48,11 @@ Projections project(Builder& b, Ref cur, std::uint64_t width, std::uint32_t il)
   return {.in = {cur, cur, cur}, .w = {q, k, b.weight("attn_v", il, {n_embd, width})}};
 }
 
-/// Kimi delta attention: a gated delta net whose decay is a vector for each head, from a low-rank projection.
-Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, std::uint32_t il)
+}  // namespace
+
+Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, std::uint32_t il)
 {
+  const bool full_rank = gate == KimiGate::full_rank;
   const auto& m = b.model();
   const std::uint64_t n_embd = m.n_embd, d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il),
                       width = head * n_head;
@@ -59,9 +62,11 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, std::uint32_t il)
   const std::array kernels{kernel("ssm_conv1d_q"), kernel("ssm_conv1d_k"), kernel("ssm_conv1d_v")};
   const auto f_a = b.weight("ssm_f_a", il, {n_embd, head}), f_b = b.weight("ssm_f_b", il, {head, width});
   const auto w_beta = b.weight("ssm_beta", il, {n_embd, n_head});
-  const auto a_log = b.bare("ssm_a", il, {1, n_head, 1, 1});
+  const auto a_log = full_rank ? b.bare("ssm_a", il, {n_head}) : b.bare("ssm_a", il, {1, n_head, 1, 1});
   const auto dt = b.bias("ssm_dt", il, width);
-  const auto g_a = b.weight("ssm_g_a", il, {n_embd, head}), g_b = b.weight("ssm_g_b", il, {head, width});
+  const auto g = full_rank ? b.weight("ssm_g", il, {n_embd, width}) : Ref{};
+  const auto g_a = full_rank ? Ref{} : b.weight("ssm_g_a", il, {n_embd, head});
+  const auto g_b = full_rank ? Ref{} : b.weight("ssm_g_b", il, {head, width});
   const auto o_norm = b.weight("ssm_norm", il, {head});
   const auto wo = b.weight("attn_output", il, {width, n_embd});
 
@@ -74,8 +79,10 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, std::uint32_t il)
     qkv[i] = convolved(b, in, kernels[i], conv_all, fetched, i, il);
   }
 
-  auto decay = b.softplus(b.add(b.mul_mat(f_b, b.mul_mat(f_a, cur)), dt));
+  auto decay = b.add(b.mul_mat(f_b, b.mul_mat(f_a, cur)), dt);
+  if (!full_rank) decay = b.softplus(decay);
   decay = b.mul(b.reshape(decay, head, n_head, n_tokens), b.reshape(a_log, 1, n_head, 1));
+  if (full_rank) decay = b.scale(b.sigmoid(b.scale(decay)));
   decay = b.reshape(decay, head, n_head, n_seq_tokens, n_seqs);
   const auto beta = b.sigmoid(b.reshape(b.mul_mat(w_beta, cur), 1, n_head, n_seq_tokens, n_seqs));
   cur = b.reshape(cur, n_embd, n_seq_tokens, n_seqs);
@@ -89,13 +96,12 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, std::uint32_t il)
   const auto next = b.view_4d(both, {head, head, n_head, n_seqs}, head * 4, head * head * 4, state_width * 4, row * n_tokens);
   b.expand(b.cpy(next, b.view_1d(state_all, state_width * n_seqs, 0)));
 
-  const auto gate = b.mul_mat(g_b, b.mul_mat(g_a, b.reshape(cur, n_embd, n_tokens)));
-  const auto gates = b.sigmoid(b.reshape(gate, head, n_head, n_tokens));
+  const auto flat = b.reshape(cur, n_embd, n_tokens);
+  const auto scores = full_rank ? b.mul_mat(g, flat) : b.mul_mat(g_b, b.mul_mat(g_a, flat));
+  const auto gates = b.sigmoid(b.reshape(scores, head, n_head, n_tokens));
   y = b.mul(b.norm(Norm::rms, b.reshape(y, head, n_head, n_tokens), o_norm, {}, il), gates);
   return b.mul_mat(wo, b.cont(y, width, n_tokens));
 }
-
-}  // namespace
 
 /// kimi-linear.cpp: delta layers, and latent attention without rotation in between.
 void build_kimi_linear(Builder& b)
@@ -111,7 +117,7 @@ void build_kimi_linear(Builder& b)
     auto cur = b.norm(stream, "attn_norm", il);
     b.expand(cur);
     if (m.is_recurrent(il)) {
-      cur = kimi_delta(b, rs, cur, il);
+      cur = kimi_delta(b, rs, cur, KimiGate::low_rank, il);
     } else if (const auto x = latent_projections(b, cur, {}, il); m.is_mla()) {
       cur = b.attention(attn, absorbed_attention(b, x, {}, il), il);
     } else {

@@ -84,6 +84,8 @@ Ref Builder::moe_ffn(Ref cur, const Moe& m)
   if (m.clamped && m.gate) {
     up = clamp(up);
     cur = mul(clamp(silu(cur)), up);
+  } else if (m.act == Act::situ) {
+    cur = situ(cur, up);
   } else {
     cur = gated ? glu_split(cur, up) : activation(m.act, cur);
   }

@@ -120,6 +120,7 @@ constexpr std::array k_architectures{
     Architecture{"minimax-01", build_minimax_01},
     Architecture{"minimax-m3", build_minimax_m3},
     Architecture{"kimi-linear", build_kimi_linear},
+    Architecture{"kimi-k3", build_kimi_k3},
     Architecture{"t5", build_t5},
     Architecture{"plamo2", build_plamo2},
     Architecture{"t5encoder", build_t5encoder},

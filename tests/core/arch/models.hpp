@@ -325,13 +325,46 @@ inline ModelSpec plamo_2_8b()
   return m;
 }
 
+/// Kimi K3 in its own proportions, smaller.
+inline ModelSpec small_kimi_k3()
+{
+  auto m = kimi_linear_48b();
+  m.arch = "kimi-k3";
+  m.ssm->full_rank_gate = true;
+  m.attn_res_block_size = 12;
+  m.moe->expert_latent = 1152;
+  m.moe->latent_norm = true;
+  return m;
+}
+
 /// One model of each way to build a graph.
 inline std::vector<ModelSpec> each_kind_of_graph()
 {
-  return {llama_2_7b(),        mixtral_8x7b(),    qwen2_5_0_5b(), qwen3_8b(),        qwen3_30b_a3b(),        gemma_2b(),
-          gemma_2_9b(),        gemma_3_12b(),     phi_3_5_mini(), mamba_130m(),      embeddinggemma_300m(),  mamba2_2_7b(),
-          granite_4_h_micro(), kimi_linear_48b(), minimax_m3(),   rwkv6_7b(),        t5_v1_1_xxl_encoder(),  plamo_2_8b(),
-          smallthinker_4b(),   minimax_text_01(), plm_1_8b(),     jina_v2_base(),    neobert(),              eurobert_210m()};
+  return {llama_2_7b(),
+          mixtral_8x7b(),
+          qwen2_5_0_5b(),
+          qwen3_8b(),
+          qwen3_30b_a3b(),
+          gemma_2b(),
+          gemma_2_9b(),
+          gemma_3_12b(),
+          phi_3_5_mini(),
+          mamba_130m(),
+          embeddinggemma_300m(),
+          mamba2_2_7b(),
+          granite_4_h_micro(),
+          kimi_linear_48b(),
+          small_kimi_k3(),
+          minimax_m3(),
+          rwkv6_7b(),
+          t5_v1_1_xxl_encoder(),
+          plamo_2_8b(),
+          smallthinker_4b(),
+          minimax_text_01(),
+          plm_1_8b(),
+          jina_v2_base(),
+          neobert(),
+          eurobert_210m()};
 }
 
 }  // namespace canirun

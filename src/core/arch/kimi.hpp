@@ -1,0 +1,19 @@
+#pragma once
+
+#include "arch/builder.hpp"
+
+/// \file
+/// Kimi delta attention, of Kimi Linear and Kimi K3.
+
+namespace canirun {
+
+/// How a layer's output is gated and its decay bounded.
+enum class KimiGate {
+  low_rank,   ///< Kimi Linear: ssm_g_a and ssm_g_b; softplus.
+  full_rank,  ///< Kimi K3: ssm_g; a scaled sigmoid, kda.gate_lower_bound.
+};
+
+/// A gated delta net whose decay is a vector for each head, from a low-rank projection; Q, K and V pass short convolutions.
+Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, std::uint32_t il);
+
+}  // namespace canirun

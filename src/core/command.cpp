@@ -108,7 +108,8 @@ std::vector<std::string> llama_arguments(const RunRequest& request, LlamaProgram
     words.push_back(std::move(value));
   };
   const auto number = [](std::uint32_t n) { return fmt::format("{}", n); };
-  add("-c", number(request.n_ctx));
+  // As it was asked for: llama.cpp limits the batch by it before it pads it.
+  add("-c", number(workload.n_ctx > 0 ? workload.n_ctx : request.n_ctx));
   const auto usable =
       static_cast<std::size_t>(std::ranges::count_if(request.hardware.gpus, [](const Gpu& g) { return g.type != GpuType::cpu; }));
   if (p.gpus.empty()) {

@@ -25,7 +25,8 @@ RunShape resolve(const Workload& w, const ModelSpec& model)
   RunShape s;
   s.n_seq_max = std::max(w.n_seq_max, 1u);
   auto n_ctx = w.n_ctx;
-  if (n_ctx == 0) n_ctx = model.n_ctx_train ? std::min(k_default_n_ctx, model.n_ctx_train) : k_default_n_ctx;
+  if (n_ctx == 0 && model.n_ctx_train > 0) n_ctx = narrow(pad_to(std::min(k_default_n_ctx, model.n_ctx_train), k_ctx_pad));
+  else if (n_ctx == 0) n_ctx = k_default_n_ctx;
 
   // Batches are clamped before the context is padded.
   const auto n_batch = std::max(w.n_batch, 1u);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -168,6 +169,22 @@ class Media(unittest.TestCase):
             _, row = self.row(*same)
             self.assertNotIn("llama-quantize chose", " ".join(row["notes"]))
             self.assertNotIn("file_bytes_at_release", row)
+
+    def test_the_settings_of_a_command_give_the_bytes_that_were_estimated(self):
+        # Contexts that are no multiple of 256 cells, below a micro-batch, shared by sequences in streams of their own or in one.
+        for asked in (["-c", "300"], ["-c", "1000", "-np", "3"], ["-c", "10000", "-np", "7", "--kv-unified"], ["-c", "257", "-np", "4"],
+                      ["-c", "4097", "-ctk", "q8_0", "-ctv", "q8_0", "-np", "5"], []):
+            _, row = self.row("gemma-2-9b", "-q", "Q4_K_M", *asked, "--gpu", "RTX 3090")
+            words = shlex.split(row["command"])
+            pasted = []
+            for flag in ("-c", "-np", "-ngl", "-ctk", "-ctv"):
+                if flag in words:
+                    pasted += [flag, words[words.index(flag) + 1]]
+            pasted += ["--kv-unified"] if "--kv-unified" in words else []
+            _, again = self.row("gemma-2-9b", "-q", "Q4_K_M", *pasted, "--gpu", "RTX 3090")
+            self.assertEqual(again["devices"], row["devices"], asked)
+            if asked:
+                self.assertEqual(words[words.index("-c") + 1], asked[1])
 
     def test_lists_have_the_size_at_release_too(self):
         models = json.loads(run("--search", "gemma-3n", "--all", "--quant", "all", "--gpu", "RTX 3060", "--ram", "32G", "--json").stdout)

@@ -86,7 +86,7 @@ void add_how(CLI::App& app, Options& o)
       app, k_how, "-c,--ctx,--ctx-size", parse_tokens, [&w](auto n) { w.n_ctx = n; },
       "Tokens of context, shared by all sequences [8192, at most the trained context]", "N");
   value_option<std::uint32_t>(
-      app, k_how, "--depth", parse_tokens, [&w](auto n) { w.depth = n; },
+      app, k_how, "--depth", parse_depth, [&w](auto n) { w.depth = n; },
       "Tokens in the cache for the speed estimate [half of the context]", "N");
   count(
       "-b,--batch,--batch-size", 1, [&w](auto n) { w.n_batch = n; }, "Logical batch [2048]");

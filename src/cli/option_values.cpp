@@ -168,6 +168,8 @@ std::optional<ColourChoice> parse_colour(std::string_view text)
   return std::nullopt;
 }
 
+Result<std::uint32_t> parse_depth(std::string_view text) { return text == "0" ? Result<std::uint32_t>(0) : parse_tokens(text); }
+
 Result<bool> parse_probe_depth(std::string_view text)
 {
   if (text == "deep" || text == "normal") return text == "deep";

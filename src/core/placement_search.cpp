@@ -222,9 +222,11 @@ void Search::try_experts_in_ram()
 void Search::try_layers_in_ram()
 {
   if (s_.machine.gpus.empty()) return;
-  // With experts in RAM a mixture fits wherever layers in RAM would, and is faster: whole layers go only when it does not fit.
+  // With experts in RAM a mixture fits wherever layers in RAM would, and is faster: whole layers go only when it does not fit, or so
+  // tightly that memory decides its grade.
   const bool moe = s_.model.moe && s_.model.moe->n_expert > 0;
-  if (moe && !request_.n_cpu_moe && best_ && best_->fits) return;
+  const bool tight = best_ && best_->grade.speed && best_->grade.memory < *best_->grade.speed;
+  if (moe && !request_.n_cpu_moe && best_ && best_->fits && !tight) return;
   const auto experts = request_.n_cpu_moe.value_or(0);
   offer_by_headroom(1, s_.n_layer_all(), [&](std::uint32_t layers) { return Amounts{layers, experts}; });
   if (moe && !request_.n_cpu_moe && !done()) {

@@ -88,9 +88,9 @@ Gpu ample_card(Bytes vram, double bandwidth)
 
 class Planner {
  public:
-  /// `weights`: what the cards must hold at the least.
-  Planner(Grader grade, Bytes weights, const Requirement& requirement, const HardwareProfile& host)
-      : grade_(std::move(grade)), weights_(weights), requirement_(requirement), host_(without_gpus(host))
+  /// `weights`: what the cards must hold at the least. `automatic`: grades as `evaluate` places, where that differs.
+  Planner(Grader grade, Grader automatic, Bytes weights, const Requirement& requirement, const HardwareProfile& host)
+      : grade_(std::move(grade)), automatic_(std::move(automatic)), weights_(weights), requirement_(requirement), host_(without_gpus(host))
   {
   }
 
@@ -158,13 +158,15 @@ class Planner {
     const auto run = grade_(m.hardware);
     if (!meets(run, requirement_)) return false;
     if (m.count > 0 && (!run.all_on_gpus || run.n_gpus != m.count)) return false;
+    // Placed automatically it grades no worse, but where memory is short it may be slower.
+    if (requirement_.min_speed && automatic_ && !meets(automatic_(m.hardware), requirement_)) return false;
     m.grade = run.grade;
     m.headroom = run.headroom;
     m.tokens_per_second = run.tps;
     return true;
   }
 
-  const Grader grade_;
+  const Grader grade_, automatic_;
   const Bytes weights_;
   const Requirement& requirement_;
   const HardwareProfile host_;
@@ -201,8 +203,8 @@ HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Questio
   auto asked = question;
   asked.placement = {};
   asked.placement.n_gpu_layers = -1;  // everything on the cards: what `auto` grades at least as well
-  const auto grade = [&](const HardwareProfile& machine) {
-    const auto trial = grade_row(model, plan, machine, asked, memory);
+  const auto grade_as = [&](const Question& q, const HardwareProfile& machine) {
+    const auto trial = grade_row(model, plan, machine, q, memory);
     return Graded{.fits = trial.fits,
                   .grade = trial.grade,
                   .headroom = trial.room.share,
@@ -211,7 +213,11 @@ HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Questio
                   .all_on_gpus = trial.placement.mode == Placement::Mode::gpu,
                   .note = {}};
   };
-  return plan_with({grade, plan.total_bytes(), requirement, host}, std::string(name(quant)), cards);
+  auto automatic = question;
+  automatic.placement = {};
+  return plan_with({[&](const HardwareProfile& machine) { return grade_as(asked, machine); },
+                    [&](const HardwareProfile& machine) { return grade_as(automatic, machine); }, plan.total_bytes(), requirement, host},
+                   std::string(name(quant)), cards);
 }
 
 HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, CheckpointType type, const Question& question,
@@ -232,7 +238,7 @@ HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, Chec
                   .all_on_gpus = row.placement.mode == Placement::Mode::gpu,
                   .note = row.notes.empty() ? "" : row.notes.front()};
   };
-  auto plan = plan_with({grade, {}, requirement, host}, std::string(name(type)), cards);
+  auto plan = plan_with({grade, {}, {}, requirement, host}, std::string(name(type)), cards);
   if (plan.machines.empty() && !plan.least.vram) {
     auto ample = without_gpus(host);
     ample.gpus = {ample_card({k_memory_most * k_memory_step}, k_bandwidth_most)};

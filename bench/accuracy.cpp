@@ -1,6 +1,6 @@
 // Compares estimates with recorded allocations of llama.cpp and prints, per part and per family, how far they are apart.
 //
-//   accuracy FILE|-  [--worst N] [--part NAME] [--family ARCH]
+//   accuracy FILE|-  [--worst N] [--part NAME] [--family ARCH] [--models FILE]   (entries beside the catalogue's)
 //
 // A record is a line of JSON: model, file_type, devs ("none", "CUDA0", "CUDA0,CUDA1", "Vulkan0"), ngl, ot, n_ctx_req, n_batch, n_ubatch,
 // n_seq_max, kv_unified, n_outputs_max, type_k, type_v, fa_req, offload_kqv, swa_full, and the bytes of each buffer type in model_bytes,
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -30,6 +31,7 @@ struct Options {
   std::size_t worst = 0;
   std::string part;
   std::string family;
+  std::vector<std::filesystem::path> models;
 };
 
 struct Error {
@@ -86,6 +88,7 @@ Options parse_options(int argc, char** argv)
     if (word == "--worst") o.worst = static_cast<std::size_t>(std::stoul(value()));
     else if (word == "--part") o.part = value();
     else if (word == "--family") o.family = value();
+    else if (word == "--models") o.models.emplace_back(value());
     else o.file = word;
   }
   return o;
@@ -96,7 +99,7 @@ Options parse_options(int argc, char** argv)
 int main(int argc, char** argv)
 {
   const auto options = parse_options(argc, argv);
-  const auto catalogue = Catalogue::builtin();
+  const auto catalogue = load_catalogue({}, options.models);
   if (!catalogue) {
     fmt::print(stderr, "accuracy: {}\n", catalogue.error().message);
     return 2;

@@ -43,10 +43,11 @@ const SpeedConstants& speed_constants()
     c.cpu_unpack_ps_float = 5;
     c.cpu_layer = 15e-6;
     c.cpu_attention_flops = 6e9;
-    c.cpu_prompt_flops = 70e9;
+    c.cpu_prompt_flops = 75e9;
     // Products in 8 bit (maddubs, VNNI, dot products) take two to four multiply-adds for each in 32 bit: qwen2.5-0.5b on the VM,
-    // Q8_0 292 t/s a core, F16 76.
-    c.cpu_matrix_family = {1, 1, 1, 0.45, 0.45};
+    // Q8_0 292 t/s a core, F16 76. K-quants scale sub-blocks as well, and not all of them are repacked by rows: llama-3.2-1b on the
+    // 7840HS, Q2_K takes 1.5 times as long as Q4_K_M.
+    c.cpu_matrix_family = {1, 0.8, 0.8, 0.45, 0.45};
     c.cpu_expert_tokens = 4;  // repacked blocks of four rows
     c.transfer = 50e-6;
     c.transfer_bandwidth = 12e9;

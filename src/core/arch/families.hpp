@@ -151,6 +151,7 @@ void build_t5encoder(Builder& b);
 void build_rwkv6(Builder& b);
 void build_rwkv6qwen2(Builder& b);
 void build_rwkv7(Builder& b);
+void build_arwkv7(Builder& b);
 // mamba.cpp
 void build_mamba(Builder& b);
 // mamba_hybrid.cpp

@@ -126,6 +126,7 @@ constexpr std::array k_architectures{
     Architecture{"t5encoder", build_t5encoder},
     Architecture{"rwkv6", build_rwkv6},
     Architecture{"rwkv6qwen2", build_rwkv6qwen2},
+    Architecture{"arwkv7", build_arwkv7},
     Architecture{"rwkv7", build_rwkv7},
     Architecture{"codeshell", build_codeshell},
     Architecture{"jais", build_jais},

@@ -61,4 +61,29 @@ void rwkv_model(Builder& b, const TimeMix& time_mix, const ChannelMix& channel_m
   logits_output(b, x, {.norm = Norm::layer, .norm_bias = true});
 }
 
+void rwkv_qwen_model(Builder& b, const TimeMix& time_mix)
+{
+  const auto& m = b.model();
+  const std::uint64_t n_embd = m.n_embd;
+  const auto n_seqs = b.n_seqs(), n_seq_tokens = b.n_seq_tokens(), n_tokens = b.n_tokens();
+  auto x = b.inp_embd();
+  const auto rs = b.rs_inp();
+  const auto out_ids = b.inp_out_ids();
+  for (const auto il : b.layers()) {
+    x = b.reshape(x, n_embd, n_seq_tokens, n_seqs);
+    const auto all = b.state(CacheKind::conv_state, il, n_embd);
+    const auto last = b.reshape(b.rs(rs, all, n_embd), n_embd, 1, n_seqs);
+    const auto att = b.norm(x, "attn_norm", il);
+    const auto cur = time_mix(rs, att, shifted(b, last, att), il);
+    const auto nb = b.at(att).nb;
+    const auto tail = b.view_3d(att, n_embd, 1, n_seqs, nb[1], nb[2], (n_seq_tokens - 1) * n_embd * 4);
+    b.expand(b.cpy(b.view_1d(tail, n_embd * n_seqs, 0), b.view_1d(all, n_embd * n_seqs, 0)));
+
+    auto y = b.reshape(b.add(cur, x), n_embd, n_tokens);
+    if (il == m.n_layer - 1) y = b.get_rows(y, out_ids);
+    x = b.add(b.ffn(b.norm(y, "ffn_norm", il), b.ffn_weights(il, m.n_ff(il))), y);
+  }
+  b.finish_lm(x);
+}
+
 }  // namespace canirun

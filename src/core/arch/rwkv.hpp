@@ -18,4 +18,7 @@ using ChannelMix = std::function<Ref(Ref cur, Ref prev, std::uint32_t il)>;
 /// The whole model. A file's rescale_every_n_layers adds a scale in place to some layers, which takes no memory and is left out.
 void rwkv_model(Builder& b, const TimeMix& time_mix, const ChannelMix& channel_mix);
 
+/// Qwen with its attention replaced: one token shift a layer, RMS norms, and Qwen's feed-forward part.
+void rwkv_qwen_model(Builder& b, const TimeMix& time_mix);
+
 }  // namespace canirun

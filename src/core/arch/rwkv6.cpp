@@ -125,31 +125,11 @@ Ref qwen_time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref prev, std::
 
 }  // namespace
 
-/// rwkv6qwen2.cpp: one token shift a layer, and Qwen's feed-forward part.
+/// rwkv6qwen2.cpp
 void build_rwkv6qwen2(Builder& b)
 {
-  const auto& m = b.model();
-  const std::uint64_t n_embd = m.n_embd;
-  const auto n_seqs = b.n_seqs(), n_seq_tokens = b.n_seq_tokens(), n_tokens = b.n_tokens();
-  auto x = b.inp_embd();
-  const auto rs = b.rs_inp();
-  const auto out_ids = b.inp_out_ids();
-  for (const auto il : b.layers()) {
-    x = b.reshape(x, n_embd, n_seq_tokens, n_seqs);
-    const auto all = b.state(CacheKind::conv_state, il, n_embd);
-    const auto last = b.reshape(b.rs(rs, all, n_embd), n_embd, 1, n_seqs);
-    const auto att = b.norm(x, "attn_norm", il);
-    const auto nb = b.at(att).nb;
-    const auto prev = b.concat(last, b.view_3d(att, n_embd, n_seq_tokens - 1, n_seqs, nb[1], nb[2], 0), 1);
-    const auto cur = qwen_time_mix(b, rs, att, prev, il);
-    const auto tail = b.view_3d(att, n_embd, 1, n_seqs, nb[1], nb[2], (n_seq_tokens - 1) * n_embd * 4);
-    b.expand(b.cpy(b.view_1d(tail, n_embd * n_seqs, 0), b.view_1d(all, n_embd * n_seqs, 0)));
-
-    auto y = b.reshape(b.add(cur, x), n_embd, n_tokens);
-    if (il == m.n_layer - 1) y = b.get_rows(y, out_ids);
-    x = b.add(b.ffn(b.norm(y, "ffn_norm", il), b.ffn_weights(il, m.n_ff(il))), y);
-  }
-  b.finish_lm(x);
+  rwkv_qwen_model(
+      b, [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) { return qwen_time_mix(b, rs, cur, prev, il); });
 }
 
 /// rwkv6.cpp, rwkv6-base.cpp

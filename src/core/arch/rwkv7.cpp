@@ -4,7 +4,8 @@
 namespace canirun {
 namespace {
 
-Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& first_value, std::uint32_t il)
+/// `normed`: a norm of the heads' results, which hybrids made of Qwen may lack.
+Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& first_value, bool normed, std::uint32_t il)
 {
   const auto& m = b.model();
   const auto& s = *m.ssm;
@@ -20,15 +21,18 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& fir
   const auto [a1, a2] = low_rank("time_mix_a1", "time_mix_a2", s.n_lora_iclr);
   // The first layer has no value residual; its tensors are there all the same, as wide as the learning rate's.
   const auto [v1, v2] = low_rank("time_mix_v1", "time_mix_v2", il == 0 ? s.n_lora_iclr : s.n_lora_value);
-  const auto [g1, g2] = low_rank("time_mix_g1", "time_mix_g2", s.n_lora_gate);
-  const auto lerp = b.weight("time_mix_lerp_fused", il, {n_embd, 1, 1, 6});
+  const auto g1 = b.weight_if(s.n_lora_gate > 0, "time_mix_g1", il, {n_embd, s.n_lora_gate});
+  const auto g2 = b.weight_if(s.n_lora_gate > 0, "time_mix_g2", il, {s.n_lora_gate, n_embd});
+  const bool gated = g1 && g2;
+  const std::uint64_t n_parts = gated ? 6 : 5;
+  const auto lerp = b.weight("time_mix_lerp_fused", il, {n_embd, 1, 1, n_parts});
   const auto k_k = vector("time_mix_k_k"), k_a = vector("time_mix_k_a"), r_k = vector("time_mix_r_k");
   const auto wk = b.weight("time_mix_key", il, {n_embd, n_embd}), wv = b.weight("time_mix_value", il, {n_embd, n_embd});
   const auto wr = b.weight("time_mix_receptance", il, {n_embd, n_embd}), wo = b.weight("time_mix_output", il, {n_embd, n_embd});
-  const auto ln = vector("time_mix_ln");
-  const auto ln_b = b.bias("time_mix_ln", il, n_embd);
+  const auto ln = b.weight_if(normed, "time_mix_ln", il, {n_embd});
+  const auto ln_b = b.bias_if(normed, "time_mix_ln", il, n_embd);
 
-  auto sx = b.repeat(b.sub(x_prev, cur), n_embd, b.n_seq_tokens(), n_seqs, 6);
+  auto sx = b.repeat(b.sub(x_prev, cur), n_embd, b.n_seq_tokens(), n_seqs, n_parts);
   const auto mixed = b.add(b.mul(sx, lerp), cur);
   const auto part = [&](std::uint64_t i) {
     return b.view_2d(mixed, n_embd, n_tokens, b.at(mixed).nb[1], n_embd * n_tokens * i * 4);
@@ -47,7 +51,7 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& fir
     const auto gate = b.sigmoid(b.add(b.mul_mat(v2, b.mul_mat(v1, xv)), v0));
     v = b.add(v, b.mul(b.sub(first_value, v), gate));
   }
-  const auto g = b.mul_mat(g2, b.sigmoid(b.mul_mat(g1, part(5))));
+  const auto g = gated ? b.mul_mat(g2, b.sigmoid(b.mul_mat(g1, part(5)))) : Ref{};
   const auto a = b.sigmoid(b.add(b.mul_mat(a2, b.mul_mat(a1, part(4))), a0));
   const auto kk = b.l2_norm(heads(b.mul(k, k_k)));
   const auto ka = b.mul(k, k_a);
@@ -61,11 +65,15 @@ Ref time_mix(Builder& b, const RecurrentInput& rs, Ref cur, Ref x_prev, Ref& fir
   cur = b.view_1d(out, n_embd * n_tokens, 0);
   b.expand(b.cpy(b.view_1d(out, width * n_seqs, n_embd * n_tokens * 4), b.view_1d(all, width * n_seqs, 0)));
 
-  cur = b.reshape(b.norm(b.reshape(cur, head, n_head, n_tokens)), n_embd, n_tokens);
-  cur = b.add(b.mul(cur, ln), ln_b);
+  if (ln && ln_b) {
+    cur = b.reshape(b.norm(b.reshape(cur, head, n_head, n_tokens)), n_embd, n_tokens);
+    cur = b.add(b.mul(cur, ln), ln_b);
+  } else {
+    cur = b.reshape(cur, n_embd, n_tokens);
+  }
   const auto rk = b.sum_rows(b.mul(b.mul(kh, rh), b.reshape(r_k, head, n_head)));
   cur = b.add(cur, b.reshape(b.mul(vh, rk), n_embd, n_tokens));
-  cur = b.mul_mat(wo, b.mul(cur, g));
+  cur = b.mul_mat(wo, g ? b.mul(cur, g) : cur);
   return b.reshape(cur, n_embd, b.n_seq_tokens(), n_seqs);
 }
 
@@ -86,8 +94,19 @@ void build_rwkv7(Builder& b)
   Ref first_value;
   rwkv_model(
       b,
-      [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) { return time_mix(b, rs, cur, prev, first_value, il); },
+      [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) {
+        return time_mix(b, rs, cur, prev, first_value, true, il);
+      },
       [&](Ref cur, Ref prev, std::uint32_t il) { return channel_mix(b, cur, prev, il); });
+}
+
+/// arwkv7.cpp
+void build_arwkv7(Builder& b)
+{
+  Ref first_value;
+  rwkv_qwen_model(b, [&](const RecurrentInput& rs, Ref cur, Ref prev, std::uint32_t il) {
+    return time_mix(b, rs, cur, prev, first_value, false, il);
+  });
 }
 
 }  // namespace canirun

@@ -21,8 +21,6 @@ namespace {
 /// Rows of this machine's list where no number was asked for: it fits a screen.
 constexpr std::uint32_t k_rows_of_a_screen = 20;
 
-std::vector<std::filesystem::path> as_paths(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
-
 /// A newer version of the same family and size that runs at least as well here, in one line.
 void add_newer_version(ModelReport& model, const Catalogue& catalogue, const HardwareProfile& hardware, Question question)
 {
@@ -164,7 +162,7 @@ Result<int> run_grade(const Options& o, const Environment& env)
   Result<std::vector<NamedMachine>> machines;
   LazyGpuTable table(env);
   on_all_cores(2, [&](std::size_t i) {
-    if (i == 0) catalogue = load_catalogue(env.data, as_paths(o.catalogue_files));
+    if (i == 0) catalogue = catalogue_for(o.words, o.selection, env.data, o.catalogue_files);
     else machines = machines_of(o, env, table);
   });
   if (!catalogue) return tl::unexpected(catalogue.error());

@@ -170,8 +170,7 @@ Result<int> run_plan(const Options& o, const Environment& env)
     return fail(ErrorKind::invalid_argument,
                 "plan puts everything on the cards: --gpu-layers, --cpu-moe, --tensor-split and --backend need --goal");
   }
-  const auto catalogue =
-      load_catalogue(env.data, std::vector<std::filesystem::path>(o.catalogue_files.begin(), o.catalogue_files.end()));
+  const auto catalogue = catalogue_for(o.words, {}, env.data, o.catalogue_files);
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);
   if (!set) return tl::unexpected(set.error());

@@ -194,7 +194,7 @@ Result<int> run_verify(const Options& o, const Environment& env)
   if (const auto runtime = o.question.workload.runtime; loads_checkpoints(runtime))
     return fail(ErrorKind::invalid_argument,
                 fmt::format("verify asks llama.cpp's programs about a .gguf file; leave out --runtime {}", name(runtime)));
-  const auto catalogue = load_catalogue(env.data, {});
+  const auto catalogue = catalogue_for(o.words, {}, env.data, {});
   if (!catalogue) return tl::unexpected(catalogue.error());
   const auto set = models_of(o.words, {}, *catalogue);
   if (!set) return tl::unexpected(set.error());

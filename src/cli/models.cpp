@@ -94,6 +94,16 @@ bool is_file_name(const std::string& word)
          word.starts_with("../") || word.starts_with("/");
 }
 
+Result<Catalogue> catalogue_for(std::span<const std::string> words, const Selection& selection, const DataEnvironment& environment,
+                                const std::vector<std::string>& files)
+{
+  const std::vector<std::filesystem::path> extra(files.begin(), files.end());
+  if (words.empty() || selection.any()) return load_catalogue(environment, extra);
+  std::vector<std::string> names;
+  std::ranges::remove_copy_if(words, std::back_inserter(names), is_file_name);
+  return load_catalogue(environment, extra, names);
+}
+
 Result<ModelSpec> read_model_file(const std::string& path)
 {
   if (path.ends_with(".gguf") || path.ends_with(".GGUF")) {

@@ -35,6 +35,10 @@ std::vector<const CatalogueEntry*> other_versions(const CatalogueEntry& entry, c
 /// True for a word that means a file, not a name of the catalogue.
 bool is_file_name(const std::string& word);
 
+/// The catalogue as far as `words`, which name models or files, and a selection need it.
+Result<Catalogue> catalogue_for(std::span<const std::string> words, const Selection& selection, const DataEnvironment& environment,
+                                const std::vector<std::string>& files);
+
 /// A .gguf file, a config.json or a folder that holds one.
 Result<ModelSpec> read_model_file(const std::string& path);
 

@@ -1,9 +1,13 @@
 #include "canirun/formats/catalogue.hpp"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "builtin_data.hpp"
+#include "canirun/core/fnv1a.hpp"
 #include "catalogue_entry.hpp"
+#include "catalogue_index.hpp"
 #include "data_file.hpp"
 #include "name_index.hpp"
 
@@ -73,9 +77,42 @@ void Catalogue::merge(Catalogue other)
   }
 }
 
+std::optional<Catalogue> Catalogue::builtin(std::span<const std::string> names)
+{
+  std::vector<std::uint32_t> versions;
+  for (const auto& name : names) {
+    Fnv1a hash;
+    hash.add(fold(name));
+    const auto all = indexed_names();
+    const auto found = std::ranges::lower_bound(all, hash.value, {}, &IndexedName::hash);
+    if (found == all.end() || found->hash != hash.value) return std::nullopt;
+    versions.push_back(indexed_entries()[found->entry].versions);
+  }
+  std::string json = R"({"schema": "canirun.models/1", "models": [)";
+  std::string_view separator;
+  for (const auto& entry : indexed_entries()) {
+    if (std::ranges::find(versions, entry.versions) == versions.end()) continue;
+    json += separator;
+    json += builtin_models_json().substr(entry.offset, entry.size);
+    separator = ",";
+  }
+  auto some = parse(json + "]}", "data/models.json");
+  return some ? std::optional(std::move(*some)) : std::nullopt;
+}
+
 Result<Catalogue> load_catalogue(const DataEnvironment& environment, std::span<const std::filesystem::path> extra)
 {
   return load_data<Catalogue>(data_paths("models.json", environment, extra));
+}
+
+Result<Catalogue> load_catalogue(const DataEnvironment& environment, std::span<const std::filesystem::path> extra,
+                                 std::span<const std::string> names)
+{
+  const auto paths = data_paths("models.json", environment, extra);
+  if (!(paths.replaces && is_present(*paths.replaces)) && std::ranges::none_of(paths.additions, is_present)) {
+    if (auto some = Catalogue::builtin(names)) return std::move(*some);
+  }
+  return load_data<Catalogue>(paths);
 }
 
 }  // namespace canirun

@@ -83,6 +83,12 @@ Result<void> read_list(std::string_view json, std::string_view file, std::string
   return {};
 }
 
+bool is_present(const DataFile& file)
+{
+  std::error_code ignored;
+  return file.required || std::filesystem::exists(file.path, ignored);
+}
+
 DataPaths data_paths(std::string_view name, const DataEnvironment& environment, std::span<const std::filesystem::path> extra)
 {
   DataPaths paths;

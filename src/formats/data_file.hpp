@@ -28,6 +28,9 @@ Result<DataList> open_list(std::string_view json, std::string_view file, std::st
 Result<void> read_list(std::string_view json, std::string_view file, std::string_view schema, std::string_view list,
                        const JsonDocument::Visit& visit);
 
+/// True for a file that is to be read.
+bool is_present(const DataFile& file);
+
 /// The base and its additions, for a type with builtin(), parse(json, file) and merge(other).
 template <typename T>
 Result<T> load_data(const DataPaths& paths)
@@ -37,13 +40,9 @@ Result<T> load_data(const DataPaths& paths)
     if (!text) return tl::unexpected(std::move(text.error()));
     return T::parse(*text, file.path.string());
   };
-  const auto present = [](const DataFile& file) {
-    std::error_code ignored;
-    return file.required || std::filesystem::exists(file.path, ignored);
-  };
-  auto data = paths.replaces && present(*paths.replaces) ? load(*paths.replaces) : T::builtin();
+  auto data = paths.replaces && is_present(*paths.replaces) ? load(*paths.replaces) : T::builtin();
   for (const auto& file : paths.additions) {
-    if (!data || !present(file)) continue;
+    if (!data || !is_present(file)) continue;
     auto more = load(file);
     if (!more) return more;
     data->merge(std::move(*more));

@@ -72,6 +72,32 @@ TEST_CASE("every name of every entry leads to that entry", "[formats][catalogue]
   }
 }
 
+TEST_CASE("a part of the catalogue answers for a name as the whole does", "[formats][catalogue]")
+{
+  std::map<std::string, std::string> newer;  // of an entry, its next version
+  for (const auto& e : builtin().entries()) {
+    if (!e.supersedes.empty()) newer[builtin().find(e.supersedes)->spec.id] = e.spec.id;
+  }
+  for (const auto& e : builtin().entries()) {
+    auto names = e.aliases;
+    names.push_back(e.spec.id);
+    for (const auto& name : names) {
+      const std::vector<std::string> asked{name};
+      const auto part = Catalogue::builtin(asked);
+      REQUIRE(part);
+      CHECK(part->entries().size() < 20);
+      const auto* found = part->find(name);
+      REQUIRE(found);
+      CHECK(to_catalogue_json(*found) == to_catalogue_json(*builtin().find(name)));
+      if (!e.supersedes.empty()) CHECK(part->find(e.supersedes));
+      if (newer.contains(e.spec.id)) CHECK(part->find(newer[e.spec.id]));
+    }
+  }
+  const std::vector<std::string> other{"llama-2-7b", "meta-llama/Llama-2-7b-hf"};
+  CHECK_FALSE(Catalogue::builtin(other));  // a repository is looked for in all of them
+  CHECK(Catalogue::builtin(std::vector<std::string>{})->entries().empty());
+}
+
 TEST_CASE("models are found under the names people use", "[formats][catalogue]")
 {
   const auto found = [](std::string_view name) {

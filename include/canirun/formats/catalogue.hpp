@@ -36,6 +36,8 @@ class Catalogue {
  public:
   /// The catalogue compiled into the program.
   static Result<Catalogue> builtin();
+  /// Of it the entries that ids or aliases name, and all versions of them; nothing where a name is neither.
+  static std::optional<Catalogue> builtin(std::span<const std::string> names);
   /// Parses a whole file; `file` names it in messages (file, position, entry, field).
   static Result<Catalogue> parse(std::string_view json, std::string_view file);
   /// Entries of `other` are added; those with an id that exists replace it, and a name of theirs wins over an older entry's alias.
@@ -54,6 +56,9 @@ class Catalogue {
 
 /// The whole catalogue: compiled in or replaced, then each addition. A file that is wrong is an error, nothing of it is used.
 Result<Catalogue> load_catalogue(const DataEnvironment& environment, std::span<const std::filesystem::path> extra);
+/// What a question about these names alone needs of it: `find` and the versions of what it finds are those of the whole.
+Result<Catalogue> load_catalogue(const DataEnvironment& environment, std::span<const std::filesystem::path> extra,
+                                 std::span<const std::string> names);
 
 /// One thing that is wrong with an entry of a catalogue file.
 struct Finding {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "canirun/core/runtime.hpp"
+#include "speed_law.hpp"
 
 namespace canirun {
 
@@ -217,6 +218,13 @@ void Search::try_experts_in_ram()
   const auto n = s_.n_layer_all();
   // Amount n − n_cpu_moe of layers whose experts stay on the GPUs.
   offer_by_headroom(0, n - 1, [&](std::uint32_t on_gpu) { return Amounts{all_layers(), n - on_gpu}; });
+  // Cards that read more slowly than the CPU are no place for experts that fit there.
+  const auto ram = cpu_rates(*s_.machine.hardware).bandwidth;
+  const bool slow_card = std::ranges::any_of(s_.machine.gpus, [&](std::size_t g) {
+    const auto& bandwidth = s_.machine.hardware->gpus[g].bandwidth;
+    return bandwidth && bandwidth->value < ram;
+  });
+  if (slow_card && !done()) offer(attempt(s_.machine.gpus, {all_layers(), n}));
 }
 
 void Search::try_layers_in_ram()

@@ -14,8 +14,7 @@
 
 /// \file
 /// What must hold of every model on every machine, on a sample of the catalogue and of the GPU table. The strides share no factor with
-/// each other, so that every part of both is met. With CANIRUN_PROPERTIES=whole in the environment it is the whole of both: an hour's
-/// work for one core (docs/contributing.md).
+/// each other, so that every part of both is met. With CANIRUN_PROPERTIES=whole in the environment it is the whole of both (docs/contributing.md).
 
 using namespace canirun;
 

@@ -168,8 +168,8 @@ void write_experts(Metadata& meta, const ModelSpec& m)
   // The square root of softplus in DeepSeek-V4; else sigmoid where there is a selection bias, softmax where not.
   meta.number("expert_gating_func", m.dsv4 ? 4 : moe.router_bias || m.arch == "cohere2moe" ? 2 : 1);
   constexpr std::string_view normed[] = {"mistral4", "cohere2moe"};
-  constexpr std::string_view scaled[] = {"exaone-moe",     "afmoe",       "hy_v3",      "step35",
-                                         "nemotron_h_moe", "kimi-linear", "kimi-k3",    "minimax-m3", "laguna"};
+  constexpr std::string_view scaled[] = {"exaone-moe",  "afmoe",   "hy_v3",       "step35",     "nemotron_h_moe",
+                                         "kimi-linear", "kimi-k3", "bailingmoe3", "minimax-m3", "laguna"};
   meta.real("expert_weights_scale", std::ranges::find(scaled, m.arch) != std::end(scaled) ? 2.5F : 1.0F);
   meta.flag("expert_weights_norm", moe.router_bias || m.dsv4 || std::ranges::find(normed, m.arch) != std::end(normed));
   meta.number("interleave_moe_layer_step", moe.dense_layers.empty() ? 1 : 2);  // Llama 4 Maverick, ERNIE 4.5
@@ -215,7 +215,7 @@ void write_state(Metadata& meta, const ModelSpec& m)
     meta.number("ssm.group_count", ssm.n_group);
     meta.flag("ssm.dt_b_c_rms", ssm.dt_b_c_norm);
     if (ssm.kind == SsmKind::kda) meta.number("kda.head_dim", ssm.head_dim);
-    if (m.arch == "kimi-k3") meta.real("kda.gate_lower_bound", -5.0F);
+    if (m.arch == "kimi-k3" || m.arch == "bailingmoe3") meta.real("kda.gate_lower_bound", -5.0F);
   }
   std::vector<bool> recurrent(m.n_layer, false);
   for (const auto il : m.recurrent_layers) {

@@ -148,7 +148,7 @@ std::vector<Finding> validate_catalogue(std::string_view json, std::string_view 
     CatalogueEntry entry;
     if (!read_entry(reader, *item, entry)) {
       const auto* id = item->kind == JsonKind::object ? list->document.find(*item, "id") : nullptr;
-      findings.add(id && id->kind == JsonKind::string ? id->string : "", reader.field(), reader.problem());
+      findings.add(id && id->kind == JsonKind::string ? id->string : "", reader.field(), reader.message());
       continue;
     }
     check_facts(entry, findings);

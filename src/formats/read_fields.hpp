@@ -25,13 +25,15 @@ class FieldReader {
   void entry(std::string_view name) { entry_ = name; }
   bool ok() const { return !problem_; }
   const std::string& problem() const { return *problem_; }
-  /// The field of the problem, "" when it concerns the whole entry.
+  /// The field of the problem, "" when it concerns the whole entry; and the problem without file, entry and field, but with its place.
   const std::string& field() const { return field_; }
+  const std::string& message() const { return message_; }
 
   bool wrong(const JsonNode& node, std::string_view what)
   {
     if (!problem_) {
       field_ = node.key;
+      message_ = fmt::format("{}: {}", doc_.where(node), what);
       problem_ = fmt::format("{}: {}{}{}{}{}", doc_.where(node), entry_.empty() ? "" : "'", entry_,
                              entry_.empty() ? "" : "': ", node.key.empty() ? "" : fmt::format("field '{}': ", node.key), what);
     }
@@ -109,6 +111,7 @@ class FieldReader {
   const JsonDocument& doc_;
   std::string entry_;
   std::optional<std::string> problem_;
+  std::string message_;
   std::string field_;
 };
 

@@ -23,16 +23,16 @@ constexpr std::uint32_t k_max_side = 1U << 15;
 
 /// Architectures whose attention is latent always.
 constexpr auto k_latent_only = std::to_array<std::string_view>(
-    {"deepseek2", "mistral4", "deepseek32", "glm-dsa", "deepseek4", "minicpm3", "plm", "kimi-linear", "kimi-k3"});
+    {"deepseek2", "mistral4", "deepseek32", "glm-dsa", "deepseek4", "minicpm3", "plm", "kimi-linear", "kimi-k3", "bailingmoe3"});
 
 /// Architectures of llama.cpp whose layers have experts in every model: their graphs cannot be built without.
 constexpr auto k_experts_only = std::to_array<std::string_view>(
-    {"afmoe",      "arctic",        "bailingmoe",  "bailingmoe2",    "cohere2moe",     "dbrx",         "deepseek",
-     "deepseek2",  "deepseek2-ocr", "deepseek32",  "deepseek4",      "dots1",          "ernie4_5-moe", "exaone-moe",
-     "glm-dsa",    "glm4moe",       "gpt-oss",     "granitemoe",     "grok",           "grovemoe",     "hunyuan-moe",
-     "hy_v3",      "kimi-k3",       "kimi-linear", "lfm2moe",        "llada-moe",      "llama4",       "minimax-01",
-     "minimax-m2", "minimax-m3",    "mistral4",    "nemotron_h_moe", "nomic-bert-moe", "olmoe",        "phimoe",
-     "qwen2moe",   "qwen35moe",     "qwen3moe",    "qwen3next",      "qwen3vlmoe",     "rnd1",         "smallthinker"});
+    {"afmoe",          "arctic",         "bailingmoe",  "bailingmoe2", "bailingmoe3", "cohere2moe",   "dbrx",       "deepseek",
+     "deepseek2",      "deepseek2-ocr",  "deepseek32",  "deepseek4",   "dots1",       "ernie4_5-moe", "exaone-moe", "glm-dsa",
+     "glm4moe",        "gpt-oss",        "granitemoe",  "grok",        "grovemoe",    "hunyuan-moe",  "hy_v3",      "kimi-k3",
+     "kimi-linear",    "lfm2moe",        "llada-moe",   "llama4",      "minimax-01",  "minimax-m2",   "minimax-m3", "mistral4",
+     "nemotron_h_moe", "nomic-bert-moe", "olmoe",       "phimoe",      "qwen2moe",    "qwen35moe",    "qwen3moe",   "qwen3next",
+     "qwen3vlmoe",     "rnd1",           "smallthinker"});
 
 std::optional<std::string> above(std::string_view field, std::uint64_t value, std::uint64_t limit)
 {

@@ -37,6 +37,7 @@ void build_dots1(Builder& b);
 // bailing.cpp
 void build_bailingmoe(Builder& b);
 void build_bailingmoe2(Builder& b);
+void build_bailingmoe3(Builder& b);
 // hunyuan.cpp
 void build_hunyuan_dense(Builder& b);
 void build_hunyuan_vl(Builder& b);

@@ -3,7 +3,7 @@
 #include "arch/builder.hpp"
 
 /// \file
-/// Kimi delta attention, of Kimi Linear and Kimi K3.
+/// Kimi delta attention, of Kimi Linear, Kimi K3 and BailingMoE 3.
 
 namespace canirun {
 
@@ -11,6 +11,7 @@ namespace canirun {
 enum class KimiGate {
   low_rank,   ///< Kimi Linear: ssm_g_a and ssm_g_b; softplus.
   full_rank,  ///< Kimi K3: ssm_g; a scaled sigmoid, kda.gate_lower_bound.
+  direct,     ///< BailingMoE 3: full matrices under the names of the first halves, ssm_f_a and ssm_g_a; the same sigmoid.
 };
 
 /// A gated delta net whose decay is a vector for each head, from a low-rank projection; Q, K and V pass short convolutions.

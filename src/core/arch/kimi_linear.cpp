@@ -52,7 +52,7 @@ Projections project(Builder& b, Ref cur, std::uint64_t width, std::uint32_t il)
 
 Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, std::uint32_t il)
 {
-  const bool full_rank = gate == KimiGate::full_rank;
+  const bool full_rank = gate == KimiGate::full_rank, direct = gate == KimiGate::direct;
   const auto& m = b.model();
   const std::uint64_t n_embd = m.n_embd, d_conv = m.ssm->d_conv, head = m.ssm->head_dim, n_head = m.n_head(il),
                       width = head * n_head;
@@ -60,13 +60,24 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, st
   const auto conv_width = 3 * (d_conv - 1) * width, state_width = head * head * n_head;
   const auto kernel = [&](std::string_view name) { return b.weight(name, il, {d_conv, 1, width, 1}); };
   const std::array kernels{kernel("ssm_conv1d_q"), kernel("ssm_conv1d_k"), kernel("ssm_conv1d_v")};
-  const auto f_a = b.weight("ssm_f_a", il, {n_embd, head}), f_b = b.weight("ssm_f_b", il, {head, width});
+  // One matrix, or two with a narrow middle.
+  struct Projection {
+    Ref a, b;
+  };
+  const auto projection = [&](std::string_view first, std::string_view second) {
+    const bool narrow = !second.empty();
+    const auto a = b.weight(first, il, {n_embd, narrow ? head : width});
+    return Projection{a, narrow ? b.weight(second, il, {head, width}) : Ref{}};
+  };
+  const auto project_by = [&](const Projection& p, Ref x) {
+    const auto y = b.mul_mat(p.a, x);
+    return p.b ? b.mul_mat(p.b, y) : y;
+  };
+  const auto f = projection("ssm_f_a", direct ? "" : "ssm_f_b");
   const auto w_beta = b.weight("ssm_beta", il, {n_embd, n_head});
   const auto a_log = full_rank ? b.bare("ssm_a", il, {n_head}) : b.bare("ssm_a", il, {1, n_head, 1, 1});
   const auto dt = b.bias("ssm_dt", il, width);
-  const auto g = full_rank ? b.weight("ssm_g", il, {n_embd, width}) : Ref{};
-  const auto g_a = full_rank ? Ref{} : b.weight("ssm_g_a", il, {n_embd, head});
-  const auto g_b = full_rank ? Ref{} : b.weight("ssm_g_b", il, {head, width});
+  const auto g = full_rank ? projection("ssm_g", "") : projection("ssm_g_a", direct ? "" : "ssm_g_b");
   const auto o_norm = b.weight("ssm_norm", il, {head});
   const auto wo = b.weight("attn_output", il, {width, n_embd});
 
@@ -79,13 +90,14 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, st
     qkv[i] = convolved(b, in, kernels[i], conv_all, fetched, i, il);
   }
 
-  auto decay = b.add(b.mul_mat(f_b, b.mul_mat(f_a, cur)), dt);
-  if (!full_rank) decay = b.softplus(decay);
+  auto decay = b.add(project_by(f, cur), dt);
+  if (gate == KimiGate::low_rank) decay = b.softplus(decay);
   decay = b.mul(b.reshape(decay, head, n_head, n_tokens), b.reshape(a_log, 1, n_head, 1));
-  if (full_rank) decay = b.scale(b.sigmoid(b.scale(decay)));
+  if (full_rank) decay = b.scale(decay);
+  if (full_rank || direct) decay = b.scale(b.sigmoid(decay));
   decay = b.reshape(decay, head, n_head, n_seq_tokens, n_seqs);
   const auto beta = b.sigmoid(b.reshape(b.mul_mat(w_beta, cur), 1, n_head, n_seq_tokens, n_seqs));
-  cur = b.reshape(cur, n_embd, n_seq_tokens, n_seqs);
+  if (!direct) cur = b.reshape(b.reshape(cur, n_embd, n_seq_tokens, n_seqs), n_embd, n_tokens);
 
   const auto state_all = b.state(CacheKind::ssm_state, il, state_width);
   const auto state = b.reshape(b.rs(inp, state_all, state_width), head, head, n_head, n_seqs);
@@ -96,9 +108,7 @@ Ref kimi_delta(Builder& b, const RecurrentInput& inp, Ref cur, KimiGate gate, st
   const auto next = b.view_4d(both, {head, head, n_head, n_seqs}, head * 4, head * head * 4, state_width * 4, row * n_tokens);
   b.expand(b.cpy(next, b.view_1d(state_all, state_width * n_seqs, 0)));
 
-  const auto flat = b.reshape(cur, n_embd, n_tokens);
-  const auto scores = full_rank ? b.mul_mat(g, flat) : b.mul_mat(g_b, b.mul_mat(g_a, flat));
-  const auto gates = b.sigmoid(b.reshape(scores, head, n_head, n_tokens));
+  const auto gates = b.sigmoid(b.reshape(project_by(g, cur), head, n_head, n_tokens));
   y = b.mul(b.norm(Norm::rms, b.reshape(y, head, n_head, n_tokens), o_norm, {}, il), gates);
   return b.mul_mat(wo, b.cont(y, width, n_tokens));
 }

@@ -28,6 +28,7 @@ constexpr std::array k_architectures{
     Architecture{"dots1", build_dots1},
     Architecture{"bailingmoe", build_bailingmoe},
     Architecture{"bailingmoe2", build_bailingmoe2},
+    Architecture{"bailingmoe3", build_bailingmoe3},
     Architecture{"hunyuan-dense", build_hunyuan_dense},
     Architecture{"hunyuan-moe", build_hunyuan_moe},
     Architecture{"ernie4_5", build_ernie4_5},

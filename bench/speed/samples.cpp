@@ -108,7 +108,7 @@ Prompt prompt_of(const json& record, double depth)
 }
 
 /// More arithmetic a second than the device has: the prompt was in the cache already.
-bool impossible(const Sample& s) { return !s.on_cpu && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix; }
+bool impossible(const Sample& s) { return s.n_gpus == 1 && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix; }
 
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 {
@@ -129,8 +129,8 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     }
     const bool on_cpu = number(r, "gpu_count") == 0;
     const auto machine = on_cpu ? cpu_machine(r) : std::nullopt;
-    if (on_cpu ? !machine : number(r, "gpu_count") != 1 || !flag(r, "full_offload", false)) {
-      ++skipped[on_cpu ? "unknown CPU" : "not wholly on one GPU"];
+    if (on_cpu ? !machine : !flag(r, "full_offload", false)) {
+      ++skipped[on_cpu ? "unknown CPU" : "not wholly on GPUs"];
       continue;
     }
     if (flag(r, "fork", false)) {
@@ -155,6 +155,7 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     }
     Sample s;
     s.on_cpu = on_cpu;
+    s.n_gpus = on_cpu ? 0 : static_cast<std::size_t>(number(r, "gpu_count"));
     if (on_cpu) {
       s.cpu = cpu_rates(*machine);
       s.device = text(r, "cpu");
@@ -189,19 +190,25 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
     Placement all;
     all.n_layers = model->spec.n_layer + model->spec.n_layer_nextn;
     if (!on_cpu) {
-      all.gpus = {0};
-      all.split = {1.0};
+      for (std::size_t i = 0; i < s.n_gpus; ++i) {
+        all.gpus.push_back(i);
+        all.split.push_back(1.0 / static_cast<double>(s.n_gpus));
+      }
       all.n_gpu_layers = all.n_layers + 1;
     }
-    s.work = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
+    auto works = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
                         cache_layers(model->spec, workload, resolve(workload, model->spec)), workload, all,
-                        static_cast<std::uint32_t>(s.depth))
-                 .front();
+                        static_cast<std::uint32_t>(s.depth));
+    if (!on_cpu) works.pop_back();  // the host
     // A file that is heavier or lighter than llama-quantize's mix (UD types): its weights scale with it.
     const auto file = number(r, "model_bytes"), planned = static_cast<double>(plan.total_bytes().count);
     if (file > 0.5 * planned && file < 2 * planned) {
-      for (auto& b : s.work.bytes) b *= file / planned;
+      for (auto& work : works) {
+        for (auto& b : work.bytes) b *= file / planned;
+      }
     }
+    s.work = works.front();
+    s.others.assign(works.begin() + 1, works.end());
     if (s.pp > 0 && impossible(s)) {
       ++skipped["(prompt only) faster than the GPU can compute"];
       s.pp = 0;
@@ -216,13 +223,13 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 
 std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate)
 {
-  using Key = std::tuple<std::string, Backend, std::string, std::string, bool, std::string, int, int>;
+  using Key = std::tuple<std::string, std::size_t, Backend, std::string, std::string, bool, std::string, int, int>;
   const auto octave = [](double tokens) { return static_cast<int>(std::log2(std::max(tokens, 1024.0))); };
   std::map<Key, std::vector<Sample>> groups;
   for (auto& s : samples) {
     // Without flash attention a filled cache costs several times as much; an empty one, and a prompt, about the same.
     const bool slow_cache = !s.flash_attn && s.depth > k_deep;
-    const Key key{s.device, s.backend, s.model, s.quant, slow_cache, s.cache, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
+    const Key key{s.device, s.n_gpus, s.backend, s.model, s.quant, slow_cache, s.cache, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
     groups[key].push_back(std::move(s));
   }
   std::vector<Sample> result;
@@ -235,12 +242,18 @@ std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate)
 
 double token_seconds(const Sample& s, const SpeedConstants& c)
 {
-  return (s.on_cpu ? token_time(s.work, s.cpu, c) : token_time(s.work, s.gpu, c, s.flash_attn)).total();
+  if (s.on_cpu) return token_time(s.work, s.cpu, c).total();
+  auto seconds = token_time(s.work, s.gpu, c, s.flash_attn).total() + static_cast<double>(s.others.size()) * c.transfer;
+  for (const auto& work : s.others) seconds += token_time(work, s.gpu, c, s.flash_attn).total();
+  return seconds;
 }
 
 double prompt_seconds(const Sample& s, const SpeedConstants& c)
 {
-  return s.on_cpu ? prompt_time(s.work, s.cpu, c, s.prompt) : prompt_time(s.work, s.gpu, c, s.prompt);
+  if (s.on_cpu) return prompt_time(s.work, s.cpu, c, s.prompt);
+  auto seconds = prompt_time(s.work, s.gpu, c, s.prompt);
+  for (const auto& work : s.others) seconds += prompt_time(work, s.gpu, c, s.prompt);
+  return seconds * pipelined_share(s.n_gpus, c, s.prompt);
 }
 
 }  // namespace canirun

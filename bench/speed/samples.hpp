@@ -17,6 +17,7 @@ struct Sample {
   std::string model, family, quant;
   Backend backend = Backend::cuda;
   bool on_cpu = false;
+  std::size_t n_gpus = 1;  ///< Equal ones, layers divided evenly.
   bool moe = false;
   bool core = false;  ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
   bool flash_attn = true;
@@ -25,7 +26,8 @@ struct Sample {
   double tg = 0;     ///< Tokens a second, measured; 0 = none.
   double pp = 0;     ///< Of the prompt; 0 = none.
   Prompt prompt;     ///< Of `pp`.
-  TokenWork work;
+  TokenWork work;                ///< Of the first GPU, or of the CPU, …
+  std::vector<TokenWork> others;  ///< … of each other GPU.
   GpuRates gpu;
   CpuRates cpu;
 };

@@ -15,7 +15,7 @@
 ///   zcat speed.jsonl.gz | cat - bench/speed/public_runs.jsonl | speed_fit [--runs]
 ///
 /// Prints the constants as src/core/speed_constants.cpp has them, then errors in sample, with each GPU and with each family of models
-/// held out in turn; then those of the CPU, whose constants are not fitted here. `--runs` also prints each run.
+/// held out in turn; then those of several GPUs and of the CPU, on which nothing is fitted here. `--runs` also prints each run.
 
 namespace {
 
@@ -153,6 +153,31 @@ void report_cpu(std::span<const Sample> samples, const SpeedConstants& c, bool r
   }
 }
 
+/// Equal GPUs that hold layers one after the other: nothing is fitted on them.
+void report_several(std::span<const Sample> samples, const SpeedConstants& c, bool runs)
+{
+  for (const bool prompts : {false, true}) {
+    const Kind kind{prompts ? "Several GPUs, prompt" : "Several GPUs, text generation", prompts ? 0.35 : 0.2,
+                    prompts ? k_prompt_spread : k_gpu_spread, nullptr};
+    std::vector<Sample> some;
+    for (const auto& s : samples) {
+      if (s.n_gpus > 1 && (prompts ? s.pp > 0 && s.prompt.n >= 128 : s.tg > 0)) some.push_back(s);
+    }
+    std::map<std::string, Errors> rows;
+    for (const auto& s : medians(std::move(some), prompts ? &Sample::pp : &Sample::tg)) {
+      const auto e = (prompts ? prompt_error : generation_error)(s, c);
+      if (runs) {
+        std::printf("run %s %zu %s %s %s depth %.0f: %.2f\n", kind.title, s.n_gpus, s.device.c_str(), s.model.c_str(),
+                    s.quant.c_str(), s.depth, std::exp(e));
+      }
+      rows[" all"].logs.push_back(e);
+      rows[std::to_string(s.n_gpus) + " x " + s.device].logs.push_back(e);
+    }
+    print_head(kind);
+    for (const auto& [label, e] : rows) print_row(label.starts_with(' ') ? "all" : label, e, kind);
+  }
+}
+
 void print_constants(const SpeedConstants& c)
 {
   const auto one = [](const char* name, double value) { std::printf("    c.%s = %.3g;\n", name, value); };
@@ -200,7 +225,7 @@ int main(int argc, char** argv)
   const auto runs = read_samples(std::cin, std::cout);
   std::vector<Sample> generated, prompts;
   for (const auto& s : runs) {
-    if (s.on_cpu) continue;
+    if (s.on_cpu || s.n_gpus > 1) continue;
     if (s.tg > 0 && (s.core || s.depth > k_deep)) generated.push_back(s);
     if (s.pp > 0 && s.prompt.n >= 128) prompts.push_back(s);
   }
@@ -226,5 +251,6 @@ int main(int argc, char** argv)
       {"Prompt, long or after a long context", 0.35, k_prompt_spread,
        [](const Sample& s) { return s.prompt.n + s.prompt.before > 4096; }}};
   report(prompt, pointers(prompts), constants, prompt_kinds, print_runs);
+  report_several(runs, speed_constants(), print_runs);
   report_cpu(runs, speed_constants(), print_runs);
 }

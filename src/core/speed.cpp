@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "canirun/core/checkpoint.hpp"
+#include "memory_model.hpp"
 #include "plan_sums.hpp"
 
 namespace canirun {
@@ -93,6 +95,8 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const
   else if (measured) estimate.basis = SpeedBasis::measured;
 
   if (std::ranges::any_of(devices, [](const Device& d) { return d.gpu && d.gpu->matrix <= 0; })) return estimate;
+  const bool overlap = devices.size() > 1 && !host_works && !loads_checkpoints(workload.runtime) &&
+                       schedule_request(model, workload, placement).pipeline;
   const auto prompt_seconds = [&](double n) {
     const Prompt prompt{n, static_cast<double>(shape.n_ubatch)};
     double sum = 0;
@@ -104,7 +108,7 @@ SpeedEstimate estimate_speed(const ModelSpec& model, const PlanWork& plan, const
       }
       sum += seconds;
     }
-    return sum;
+    return overlap ? sum * pipelined_share(devices.size(), c, prompt) : sum;
   };
   const double n_bench = std::min(k_bench_prompt, shape.n_ctx_seq);
   const auto bench = prompt_seconds(n_bench), whole = prompt_seconds(depth > 0 ? depth : n_bench);

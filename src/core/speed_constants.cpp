@@ -49,6 +49,8 @@ const SpeedConstants& speed_constants()
     // 7840HS, Q2_K takes 1.5 times as long as Q4_K_M.
     c.cpu_matrix_family = {1, 0.8, 0.8, 0.45, 0.45};
     c.cpu_expert_tokens = 4;  // repacked blocks of four rows
+    // Prompts of 1024 to 32768 tokens on two to six cards: 0.5 to 1 (docs/speed-model.md, "Several GPUs, prompt").
+    c.pipeline = 0.7;
     c.transfer = 50e-6;
     c.transfer_bandwidth = 12e9;
     return c;

@@ -137,6 +137,13 @@ double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConsta
   return std::max(products / (c.cpu_prompt_flops * cpu.cores * cpu.matrix) + attention, reading);
 }
 
+double pipelined_share(std::size_t n_gpus, const SpeedConstants& c, const Prompt& p)
+{
+  const auto gpus = static_cast<double>(std::max<std::size_t>(1, n_gpus)), batches = std::ceil(p.n / p.n_ubatch);
+  const auto perfect = (batches + gpus - 1) / (batches * gpus);
+  return 1 - c.pipeline * (1 - perfect);
+}
+
 double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& p)
 {
   const auto batches = std::ceil(p.n / p.n_ubatch);

@@ -113,6 +113,7 @@ struct SpeedConstants {
   double cpu_prompt_flops = 0;     ///< FLOP/s a core reaches on a prompt, AVX2.
   std::array<double, k_quant_families> cpu_matrix_family{};  ///< Times this by block format.
   double cpu_expert_tokens = 0;    ///< As `expert_tokens`.
+  double pipeline = 0;             ///< Of what GPUs in a row would save if they overlapped micro-batches perfectly.
   double transfer = 0;             ///< Seconds for handing a token from one device to the next.
   double transfer_bandwidth = 0;   ///< B/s of the bus when a prompt streams weights from RAM.
 };
@@ -143,6 +144,9 @@ struct Prompt {
 /// Seconds of a prompt: arithmetic, but never faster than reading the weights once a micro-batch.
 double prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& prompt);
 double prompt_time(const TokenWork& work, const CpuRates& cpu, const SpeedConstants& c, const Prompt& prompt);
+/// The share of the sum of its times that a prompt takes on so many GPUs in a row: while one computes a micro-batch, the one before it
+/// has the next (llama.cpp: pipeline parallelism, when everything is offloaded).
+double pipelined_share(std::size_t n_gpus, const SpeedConstants& c, const Prompt& prompt);
 /// Of weights in RAM that are streamed to a GPU for large batches (llama.cpp: --op-offload, on by default from 32 tokens).
 double streamed_prompt_time(const TokenWork& work, const GpuRates& gpu, const SpeedConstants& c, const Prompt& prompt);
 

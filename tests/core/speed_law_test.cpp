@@ -116,6 +116,16 @@ TEST_CASE("weights that a backend has no kernels for are read from RAM by the CP
   CHECK(tps(Backend::vulkan) > 3 * tps(Backend::cuda));
 }
 
+TEST_CASE("GPUs in a row overlap the micro-batches of a prompt, never perfectly", "[speed]")
+{
+  const auto& c = speed_constants();
+  CHECK(pipelined_share(1, c, {4096, 512}) == 1.0);
+  CHECK(pipelined_share(4, c, {512, 512}) == 1.0);  // one micro-batch: nothing to overlap
+  CHECK(pipelined_share(4, c, {1024, 512}) < 1.0);
+  CHECK(pipelined_share(4, c, {32768, 512}) < pipelined_share(4, c, {1024, 512}));
+  CHECK(pipelined_share(4, c, {32768, 512}) > 0.25);
+}
+
 TEST_CASE("logits are made for the last token of a prompt alone", "[speed]")
 {
   auto work = eight_billion_q4_k();

@@ -31,6 +31,7 @@ struct Family {
   bool text_ends = false;      ///< The last block with two streams has no output for the text.
   std::uint32_t n_positions = 0;  ///< Side of a learned table of positions.
   bool linear = false;            ///< Linear attention: no scores.
+  bool mixes_pixels = false;      ///< Gate and values pass a depthwise convolution (diffusers: GLUMBConv).
   bool norm_scales = false;       ///< The scales are made inside a block's norms (diffusers: AdaLayerNorm*).
 };
 
@@ -54,7 +55,7 @@ constexpr auto k_families = std::to_array<Family>({
     {.arch = "wan", .blocks = Blocks::cross, .known = GraphKnown::replayed},
     {.arch = "ltxv", .blocks = Blocks::cross},
     {.arch = "pixart", .blocks = Blocks::cross, .rope = false},
-    {.arch = "sana", .blocks = Blocks::cross, .rope = false, .linear = true},
+    {.arch = "sana", .blocks = Blocks::cross, .rope = false, .linear = true, .mixes_pixels = true},
     {.arch = "lumina2", .blocks = Blocks::sequence, .known = GraphKnown::replayed, .bias = false, .gated = true, .n_time = 256},
     {.arch = "cogvideox", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
     {.arch = "cogview4", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
@@ -181,6 +182,16 @@ class Transformer {
 
   Ref feed_forward(Ref x)
   {
+    if (f_.mixes_pixels) {
+      constexpr std::uint64_t k_kernel = 9;
+      const std::uint64_t both_width = std::uint64_t{2} * d_.n_ff;
+      const auto both = n_.silu_(n_.linear(x, both_width));
+      n_.declare(WeightKind::kernel, k_kernel, both_width);
+      n_.declare(WeightKind::vector, both_width);
+      const auto mixed = n_.custom(Op::pool_2d, TensorType::f32, n_.at(both).ne, {both});  // as large, little arithmetic
+      const auto gate = n_.silu(n_.cont(n_.chunk(mixed, 2, 1)));
+      return n_.linear(n_.mul(n_.chunk(mixed, 2, 0), gate), width(), false);
+    }
     if (f_.gated) {
       // Gate and values side by side, as FLUX.2 has them, or apart.
       if (f_.blocks == Blocks::streams) {

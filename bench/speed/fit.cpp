@@ -9,10 +9,10 @@ namespace canirun {
 namespace {
 
 // Where a constant of a class has no evidence it stays at its prior: physical reasoning is beside it there.
-constexpr double k_free = 2.0;          // a factor of 7: the data decide
-constexpr double k_class = 0.35;        // a factor of 1.4: a class is like the others until it shows otherwise
-constexpr double k_alike = 0.1;         // within a tenth: parts of one memory technology
-constexpr double k_counted = 0.7;       // a factor of 2: counted in the source of the kernels
+constexpr double k_free = 2.0;     // a factor of 7: the data decide
+constexpr double k_class = 0.35;   // a factor of 1.4: a class is like the others until it shows otherwise
+constexpr double k_alike = 0.1;    // within a tenth: parts of one memory technology
+constexpr double k_counted = 0.7;  // a factor of 2: counted in the source of the kernels
 
 void add(std::vector<Knob>& knobs, double tolerance, auto get) { knobs.push_back({get, tolerance}); }
 
@@ -47,7 +47,8 @@ std::vector<Knob> generation_knobs()
   std::vector<Knob> knobs;
   add(knobs, k_free, [](SpeedConstants& c) -> double& { return c.bandwidth_share; });
   const auto shared = [](std::size_t i) {
-    return i == static_cast<std::size_t>(BandwidthClass::nvidia_unified) || i == static_cast<std::size_t>(BandwidthClass::amd_unified);
+    return i == static_cast<std::size_t>(BandwidthClass::nvidia_unified) ||
+           i == static_cast<std::size_t>(BandwidthClass::amd_unified);
   };
   for (std::size_t i = 1; i < k_bandwidth_classes; ++i) {  // the first is what the share is of
     add(knobs, shared(i) ? k_alike : k_class, [i](SpeedConstants& c) -> double& { return c.bandwidth_class[i]; });

@@ -43,14 +43,14 @@ SpeedConstants speed_priors()
   //                 legacy k table float brain; M2 Ultra: Q4_0 0.92 of F16, Q4_K 0.81, Q6_K 0.77 (3084); MI50: IQ4_XS 0.83 of Q4_0 (27841)
   c.matrix_family = {1, 0.85, 0.83, 1, 1};
   c.vulkan_brain = 0.5;  // 32-bit products on vector units: half of packed 16-bit ones
-  c.fill = 1e12;  // 512 tokens keep about 500 TFLOP/s half busy: tiles of 128 × 128 over the SMs of the largest chips
+  c.fill = 1e12;         // 512 tokens keep about 500 TFLOP/s half busy: tiles of 128 × 128 over the SMs of the largest chips
   //                 cuda rocm vulkan metal: half a tile of 128 columns, of 32 on Metal (ggml's mmq.cuh, ggml-metal.metal)
   c.expert_tokens = {64, 64, 64, 16};
   // FlashAttention-2 reaches 50 to 73 % of an A100's rate where its matrix products reach 80 to 90 % (Dao 2023, abstract and
   // section 1); softmax is between the products.
   c.prompt_attention = {0.62, 0.62, 0.62, 0.62};
-  c.prompt_scan = 2e-6;      // one step of a kernel that loops over the tokens: a few dependent reads and products
-  c.prompt_layer = 50e-6;    // some fifteen launches that overlap in part
+  c.prompt_scan = 2e-6;    // one step of a kernel that loops over the tokens: a few dependent reads and products
+  c.prompt_layer = 50e-6;  // some fifteen launches that overlap in part
   return c;
 }
 

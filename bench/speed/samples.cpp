@@ -108,7 +108,10 @@ Prompt prompt_of(const json& record, double depth)
 }
 
 /// More arithmetic a second than the device has: the prompt was in the cache already.
-bool impossible(const Sample& s) { return s.n_gpus == 1 && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix; }
+bool impossible(const Sample& s)
+{
+  return s.n_gpus == 1 && s.gpu.matrix > 0 && 2 * s.work.active_weights() * s.pp > s.gpu.matrix;
+}
 
 std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
 {
@@ -196,9 +199,9 @@ std::vector<Sample> read_samples(std::istream& in, std::ostream& log)
       }
       all.n_gpu_layers = all.n_layers + 1;
     }
-    auto works = token_work(model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
-                        cache_layers(model->spec, workload, resolve(workload, model->spec)), workload, all,
-                        static_cast<std::uint32_t>(s.depth));
+    auto works = token_work(
+        model->spec, plan_work(plan, PlanLayers(model->spec, plan, sites_by_type(plan)), on_cpu ? Backend::cpu : s.backend),
+        cache_layers(model->spec, workload, resolve(workload, model->spec)), workload, all, static_cast<std::uint32_t>(s.depth));
     if (!on_cpu) works.pop_back();  // the host
     // A file that is heavier or lighter than llama-quantize's mix (UD types): its weights scale with it.
     const auto file = number(r, "model_bytes"), planned = static_cast<double>(plan.total_bytes().count);
@@ -229,7 +232,9 @@ std::vector<Sample> medians(std::vector<Sample> samples, double Sample::*rate)
   for (auto& s : samples) {
     // Without flash attention a filled cache costs several times as much; an empty one, and a prompt, about the same.
     const bool slow_cache = !s.flash_attn && s.depth > k_deep;
-    const Key key{s.device, s.n_gpus, s.backend, s.model, s.quant, slow_cache, s.cache, octave(s.depth), octave(s.prompt.n + s.prompt.before)};
+    const Key key{s.device, s.n_gpus,        s.backend,
+                  s.model,  s.quant,         slow_cache,
+                  s.cache,  octave(s.depth), octave(s.prompt.n + s.prompt.before)};
     groups[key].push_back(std::move(s));
   }
   std::vector<Sample> result;

@@ -21,12 +21,12 @@ struct Sample {
   bool moe = false;
   bool core = false;  ///< Fit for figures of accuracy: one GPU, wholly offloaded, mainline, shallow.
   bool flash_attn = true;
-  std::string cache;   ///< Types of keys and values; empty = f16.
-  double depth = 0;  ///< Mean tokens in the cache while generating.
-  double tg = 0;     ///< Tokens a second, measured; 0 = none.
-  double pp = 0;     ///< Of the prompt; 0 = none.
-  Prompt prompt;     ///< Of `pp`.
-  TokenWork work;                ///< Of the first GPU, or of the CPU, …
+  std::string cache;              ///< Types of keys and values; empty = f16.
+  double depth = 0;               ///< Mean tokens in the cache while generating.
+  double tg = 0;                  ///< Tokens a second, measured; 0 = none.
+  double pp = 0;                  ///< Of the prompt; 0 = none.
+  Prompt prompt;                  ///< Of `pp`.
+  TokenWork work;                 ///< Of the first GPU, or of the CPU, …
   std::vector<TokenWork> others;  ///< … of each other GPU.
   GpuRates gpu;
   CpuRates cpu;

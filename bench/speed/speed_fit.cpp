@@ -141,8 +141,8 @@ void report_cpu(std::span<const Sample> samples, const SpeedConstants& c, bool r
       if (!s.on_cpu || (prompts ? s.pp <= 0 || s.prompt.n < 128 : s.tg <= 0)) continue;
       const auto e = (prompts ? prompt_error : generation_error)(s, c);
       if (runs) {
-        std::printf("run %s %s %s %s depth %.0f prompt %.0f: %.2f\n", kind.title, s.device.c_str(), s.model.c_str(), s.quant.c_str(),
-                    s.depth, s.prompt.n, std::exp(e));
+        std::printf("run %s %s %s %s depth %.0f prompt %.0f: %.2f\n", kind.title, s.device.c_str(), s.model.c_str(),
+                    s.quant.c_str(), s.depth, s.prompt.n, std::exp(e));
       }
       all.logs.push_back(e);
       cpus[s.device + (s.cpu.assumed ? ", bandwidth assumed" : ", bandwidth measured")].logs.push_back(e);

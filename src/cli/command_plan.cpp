@@ -86,7 +86,8 @@ std::string plan_text(const HardwarePlan& plan, const Options& o, const Style& s
 {
   auto out = style.bold(plan.quant) + "\n" + least_text(plan.least) + "\n";
   if (plan.machines.empty())
-    return out + (plan.refused.empty() ? "No machine of the GPU table is enough.\n" : fmt::format("No machine: {}.\n", plan.refused));
+    return out +
+           (plan.refused.empty() ? "No machine of the GPU table is enough.\n" : fmt::format("No machine: {}.\n", plan.refused));
   TextTable table({{"grade", false}, {"machine", false, true}, {"VRAM", true}, {"t/s", true}, {"headroom", true}});
   const auto most = o.limit > 0 ? std::size_t{o.limit} : k_rows_of_a_screen;
   const auto shown = std::min(most, plan.machines.size());
@@ -160,10 +161,11 @@ Result<int> run_plan(const Options& o, const Environment& env)
                 "plan finds machines for models that generate text; --gpu CARD without plan grades a card for an image model");
   }
   if (o.goal && loads_checkpoints(runtime)) {
-    return fail(ErrorKind::invalid_argument,
-                fmt::format("--goal searches llama.cpp's settings; `canirun {} --runtime {}` has each checkpoint with the longest "
-                            "context that fits",
-                            o.words.front(), name(runtime)));
+    return fail(
+        ErrorKind::invalid_argument,
+        fmt::format("--goal searches llama.cpp's settings; `canirun {} --runtime {}` has each checkpoint with the longest "
+                    "context that fits",
+                    o.words.front(), name(runtime)));
   }
   const auto& stated = o.question.placement;
   if (!o.goal && (stated.n_gpu_layers || stated.n_cpu_moe > 0 || !stated.tensor_split.empty() || stated.backend)) {
@@ -179,8 +181,9 @@ Result<int> run_plan(const Options& o, const Environment& env)
   const auto& subject = set->subjects.front();
   const auto& spec = *subject.spec;
   if (const auto why = unplannable(spec))
-    return fail(ErrorKind::invalid_argument, fmt::format("{} cannot be planned: {}{}", o.words.front(), *why,
-                                                         spec.kind != ModelKind::text ? "; --gpu CARD without plan grades a card" : ""));
+    return fail(ErrorKind::invalid_argument,
+                fmt::format("{} cannot be planned: {}{}", o.words.front(), *why,
+                            spec.kind != ModelKind::text ? "; --gpu CARD without plan grades a card" : ""));
   const auto table = load_gpu_table(env.data, {});
   if (!table) return tl::unexpected(table.error());
   const auto hardware = machine_of(o.machine, env, *table);

@@ -142,7 +142,8 @@ class Changes {
   static double factor(double more) { return 1 + k_faster_step * more / k_bandwidth_step; }
   std::string card_words(double more) const
   {
-    return by_factor(Part::cards) ? fmt::format("{:.1f} times as fast", factor(more)) : fmt::format("{:.0f} GB/s more", more / 1e9);
+    return by_factor(Part::cards) ? fmt::format("{:.1f} times as fast", factor(more))
+                                  : fmt::format("{:.0f} GB/s more", more / 1e9);
   }
 
   /// The machine with at least `memory` bytes of a part and `more` bytes a second, or a card faster by as many steps.
@@ -293,13 +294,14 @@ std::optional<Improvement> smallest_change(const ModelSpec& model, FileType quan
   const auto plan = plan_of(model, quant);
   MemoryCache memory(model, plan);  // of `question`: machines that differ ask for the same estimates
   const auto now = grade_row(model, plan, hardware, question, memory);
-  const GradedRow row{.model = model,
-                    .now = now.grade.letter,
-                    .has_cache = now.memory.total().kv_cache.count > 0,
-                    .keys_alone = true,
-                    .flash_attn = now.memory.flash_attn,
-                    .on = [&](const HardwareProfile& h) { return grade_row(model, plan, h, question, memory).grade.letter; },
-                    .asked = [&](const HardwareProfile& h, const Question& q) { return grade_row(model, plan, h, q).grade.letter; }};
+  const GradedRow row{
+      .model = model,
+      .now = now.grade.letter,
+      .has_cache = now.memory.total().kv_cache.count > 0,
+      .keys_alone = true,
+      .flash_attn = now.memory.flash_attn,
+      .on = [&](const HardwareProfile& h) { return grade_row(model, plan, h, question, memory).grade.letter; },
+      .asked = [&](const HardwareProfile& h, const Question& q) { return grade_row(model, plan, h, q).grade.letter; }};
   return Changes(row, hardware, question).smallest();
 }
 

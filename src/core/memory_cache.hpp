@@ -63,7 +63,7 @@ class MemoryCache {
   std::uint32_t caches_n_ctx_ = 0;  ///< Of the workload that they are of.
   // Of the types that the plan has now:
   std::array<std::optional<PlanWeights>, 5> weights_;  ///< By backend.
-  std::array<std::optional<PlanWork>, 5> work_;  ///< By backend; the first serves all that can use every weight.
+  std::array<std::optional<PlanWork>, 5> work_;        ///< By backend; the first serves all that can use every weight.
   std::optional<TypeHashes> types_;
 
   std::map<Key, GraphBytes> graphs_;

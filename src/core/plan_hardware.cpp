@@ -90,7 +90,11 @@ class Planner {
  public:
   /// `weights`: what the cards must hold at the least. `automatic`: grades as `evaluate` places, where that differs.
   Planner(Grader grade, Grader automatic, Bytes weights, const Requirement& requirement, const HardwareProfile& host)
-      : grade_(std::move(grade)), automatic_(std::move(automatic)), weights_(weights), requirement_(requirement), host_(without_gpus(host))
+      : grade_(std::move(grade)),
+        automatic_(std::move(automatic)),
+        weights_(weights),
+        requirement_(requirement),
+        host_(without_gpus(host))
   {
   }
 
@@ -215,9 +219,10 @@ HardwarePlan plan_hardware(const ModelSpec& model, FileType quant, const Questio
   };
   auto automatic = question;
   automatic.placement = {};
-  return plan_with({[&](const HardwareProfile& machine) { return grade_as(asked, machine); },
-                    [&](const HardwareProfile& machine) { return grade_as(automatic, machine); }, plan.total_bytes(), requirement, host},
-                   std::string(name(quant)), cards);
+  return plan_with(
+      {[&](const HardwareProfile& machine) { return grade_as(asked, machine); },
+       [&](const HardwareProfile& machine) { return grade_as(automatic, machine); }, plan.total_bytes(), requirement, host},
+      std::string(name(quant)), cards);
 }
 
 HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, CheckpointType type, const Question& question,

@@ -59,7 +59,7 @@ struct PlanWork {
   std::vector<LayerWork> kinds;  ///< Layers that differ.
   /// Kind of each layer, then of the output layer (with a tied embedding; of other input tables a token reads one row).
   std::vector<std::uint32_t> kind_of;
-  std::vector<LayerFacts> facts;  ///< Of each layer.
+  std::vector<LayerFacts> facts;        ///< Of each layer.
   std::optional<TensorType> kept_type;  ///< One that the backend cannot multiply …
   bool kept_large = false;              ///< … or a tensor is larger than it can use: such weights stay in RAM.
   bool any_kept() const { return kept_type || kept_large; }

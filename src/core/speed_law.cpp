@@ -43,10 +43,7 @@ double batch_bytes(const TokenWork& work, double tokens)
 }
 
 /// Multiply-adds of attention in a prompt: each token over those before it.
-double attention_flops(const TokenWork& work, const Prompt& p)
-{
-  return work.attention_flops_token * p.n * (p.n / 2 + p.before);
-}
+double attention_flops(const TokenWork& work, const Prompt& p) { return work.attention_flops_token * p.n * (p.n / 2 + p.before); }
 
 using FamilyRates = std::array<double, k_quant_families>;
 
@@ -95,8 +92,8 @@ TokenTime token_time(const TokenWork& work, const GpuRates& gpu, const SpeedCons
 {
   TokenTime t;
   const auto bandwidth = reached_bandwidth(gpu, c);
-  t.memory =
-      (work.active_bytes() + slow_expert_bytes(work, gpu, c)) / bandwidth + work.cache_bytes / (bandwidth * (flash_attn ? c.cache_share : c.cache_share_no_fa));
+  t.memory = (work.active_bytes() + slow_expert_bytes(work, gpu, c)) / bandwidth +
+             work.cache_bytes / (bandwidth * (flash_attn ? c.cache_share : c.cache_share_no_fa));
   for (std::size_t f = 0; f < k_quant_families; ++f) t.compute += work.weights[f] * c.unpack[f];
   t.compute /= c.unpack_class[at(gpu.unpack_class)] * gpu.fp32;
   t.compute += work.attention_flops / (c.attention_share * gpu.fp32);

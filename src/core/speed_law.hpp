@@ -23,20 +23,20 @@ QuantFamily quant_family(TensorType type);
 
 /// What the layers on one device do for one generated token.
 struct TokenWork {
-  std::array<double, k_quant_families> bytes{};    ///< Weights read, by family.
-  std::array<double, k_quant_families> weights{};  ///< The same as numbers of weights.
-  std::array<double, k_quant_families> output_weights{};  ///< Part of `weights` that makes logits: once a prompt, for its last token.
-  double expert_weights = 0;                       ///< Part of `weights` that belongs to routed experts …
-  double expert_share = 1;                         ///< … of which a token uses this share.
+  std::array<double, k_quant_families> bytes{};           ///< Weights read, by family.
+  std::array<double, k_quant_families> weights{};         ///< The same as numbers of weights.
+  std::array<double, k_quant_families> output_weights{};  ///< Part of `weights`: logits, once a prompt.
+  double expert_weights = 0;                              ///< Part of `weights` that belongs to routed experts …
+  double expert_share = 1;                                ///< … of which a token uses this share.
   double resident_bytes = 0;         ///< All weights that live there, every expert: what a prompt reads once a micro-batch.
   double cache_bytes = 0;            ///< KV cache and states read (and written) at the depth.
   double attention_flops = 0;        ///< Scores and weighted sums over the cache.
   double attention_flops_token = 0;  ///< The same for each token of depth, so that a prompt can sum it.
-  double layers = 0;  ///< A mixer or a feed-forward network alone is half of one.
+  double layers = 0;                 ///< A mixer or a feed-forward network alone is half of one.
   double moe_layers = 0;
   double recurrent_layers = 0;
-  double visits = 0;        ///< Layers on a GPU that use these weights: each hands its token over and back.
-  bool streamable = true;   ///< The GPU could multiply them all.
+  double visits = 0;       ///< Layers on a GPU that use these weights: each hands its token over and back.
+  bool streamable = true;  ///< The GPU could multiply them all.
 
   double active_bytes() const;
   double active_weights() const;
@@ -66,9 +66,9 @@ struct GpuRates {
   BandwidthClass bandwidth_class = BandwidthClass::other;
   UnpackClass unpack_class = UnpackClass::other;
   LaunchClass launch_class = LaunchClass::vulkan;
-  double bandwidth = 0;  ///< B/s, published.
+  double bandwidth = 0;        ///< B/s, published.
   bool shared_memory = false;  ///< With the CPU, but not as Apple's.
-  double fp32 = 0;       ///< FLOP/s; 0 = unknown.
+  double fp32 = 0;             ///< FLOP/s; 0 = unknown.
   MatrixClass matrix_class = MatrixClass::other;
   double matrix = 0;  ///< FLOP/s, published, of the path that `matrix_class` names; 0 = unknown.
 };
@@ -86,8 +86,8 @@ CpuRates cpu_rates(const HardwareProfile& hardware);
 
 /// Constants of the law; their values and evidence are in speed_constants.cpp.
 struct SpeedConstants {
-  double bandwidth_share = 0;                                       ///< Reached share of the published bandwidth …
-  std::array<double, k_bandwidth_classes> bandwidth_class{};        ///< … times that of the class.
+  double bandwidth_share = 0;                                 ///< Reached share of the published bandwidth …
+  std::array<double, k_bandwidth_classes> bandwidth_class{};  ///< … times that of the class.
   double shared_memory = 1;  ///< … times this where the CPU reads the same LPDDR5X or DDR5 (parts of NVIDIA, AMD and Intel).
   std::array<double, k_quant_families> unpack{};                    ///< fp32 operations to unpack and multiply one weight …
   std::array<double, k_unpack_classes> unpack_class{};              ///< … on a device that reaches this share of its fp32 rate.
@@ -95,27 +95,27 @@ struct SpeedConstants {
   std::array<double, k_launch_classes> launch_class{};              ///< Times these.
   double cache_share = 0;                                           ///< Of the reached bandwidth, for caches, flash attention on.
   double cache_share_no_fa = 0;                                     ///< The same with flash attention off.
-  double vulkan_brain_experts = 0;  ///< Of the reached bandwidth, for experts in BF16 on Vulkan, which has no vector kernel for them.
-  double attention_share = 0;                                       ///< Of the fp32 rate, for one token's attention.
-  std::array<double, k_matrix_classes> matrix_share{};              ///< Reached share of the matrix rate in a prompt …
-  std::array<double, k_quant_families> matrix_family{};             ///< … times this by block format.
-  double vulkan_brain = 0;  ///< The same of BF16 on Vulkan.
-  double fill = 0;           ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
+  double vulkan_brain_experts = 0;  ///< Of the reached bandwidth, for experts in BF16 on Vulkan: no vector kernel has them.
+  double attention_share = 0;       ///< Of the fp32 rate, for one token's attention.
+  std::array<double, k_matrix_classes> matrix_share{};   ///< Reached share of the matrix rate in a prompt …
+  std::array<double, k_quant_families> matrix_family{};  ///< … times this by block format.
+  double vulkan_brain = 0;                               ///< The same of BF16 on Vulkan.
+  double fill = 0;  ///< FLOP/s that each token of a micro-batch keeps busy: large chips are not filled by 512 tokens.
   std::array<double, k_launch_classes> expert_tokens{};  ///< Tokens an expert needs for half of the rate: products come in tiles.
   std::array<double, k_launch_classes> prompt_attention{};  ///< Share of what weights reach, for attention in a prompt.
-  double prompt_scan = 0;       ///< Seconds a token and recurrent layer: states follow one another.
-  double prompt_layer = 0;      ///< Seconds a layer and micro-batch, on CUDA.
+  double prompt_scan = 0;                                   ///< Seconds a token and recurrent layer: states follow one another.
+  double prompt_layer = 0;                                  ///< Seconds a layer and micro-batch, on CUDA.
 
   double cpu_unpack_ps_legacy = 0, cpu_unpack_ps_k = 0, cpu_unpack_ps_table = 0,
-         cpu_unpack_ps_float = 0;  ///< Per weight and core.
-  double cpu_layer = 0;            ///< Seconds a layer: barriers between threads.
-  double cpu_attention_flops = 0;  ///< FLOP/s a core reaches on attention.
-  double cpu_prompt_flops = 0;     ///< FLOP/s a core reaches on a prompt, AVX2.
+         cpu_unpack_ps_float = 0;                            ///< Per weight and core.
+  double cpu_layer = 0;                                      ///< Seconds a layer: barriers between threads.
+  double cpu_attention_flops = 0;                            ///< FLOP/s a core reaches on attention.
+  double cpu_prompt_flops = 0;                               ///< FLOP/s a core reaches on a prompt, AVX2.
   std::array<double, k_quant_families> cpu_matrix_family{};  ///< Times this by block format.
-  double cpu_expert_tokens = 0;    ///< As `expert_tokens`.
-  double pipeline = 0;             ///< Of what GPUs in a row would save if they overlapped micro-batches perfectly.
-  double transfer = 0;             ///< Seconds for handing a token from one device to the next.
-  double transfer_bandwidth = 0;   ///< B/s of the bus when a prompt streams weights from RAM.
+  double cpu_expert_tokens = 0;                              ///< As `expert_tokens`.
+  double pipeline = 0;            ///< Of what GPUs in a row would save if they overlapped micro-batches perfectly.
+  double transfer = 0;            ///< Seconds for handing a token from one device to the next.
+  double transfer_bandwidth = 0;  ///< B/s of the bus when a prompt streams weights from RAM.
 };
 const SpeedConstants& speed_constants();
 
@@ -126,8 +126,8 @@ struct Spread {
 };
 inline constexpr Spread k_gpu_spread{0.66, 1.40};
 inline constexpr Spread k_cpu_spread{0.65, 1.45};
-inline constexpr Spread k_assumed_spread{0.55, 1.64};  // a CPU whose memory nobody measured
-inline constexpr Spread k_prompt_spread{0.578, 1.732};     // a factor of three, √3 either way
+inline constexpr Spread k_assumed_spread{0.55, 1.64};   // a CPU whose memory nobody measured
+inline constexpr Spread k_prompt_spread{0.578, 1.732};  // a factor of three, √3 either way
 
 /// Seconds of one token on one device, in the parts whose largest is the limit that binds.
 struct TokenTime {

@@ -109,14 +109,19 @@ TEST_CASE("more bandwidth, compute or memory never lowers the grade", "[properti
 {
   using Change = void (*)(HardwareProfile&);
   const std::pair<const char*, Change> changes[] = {
-      {"bandwidth", [](HardwareProfile& m) { for (auto& g : m.gpus) scale(g.bandwidth, 1.4); }},
-      {"compute", [](HardwareProfile& m) {
+      {"bandwidth",
+       [](HardwareProfile& m) {
+         for (auto& g : m.gpus) scale(g.bandwidth, 1.4);
+       }},
+      {"compute",
+       [](HardwareProfile& m) {
          for (auto& g : m.gpus) {
            scale(g.fp32_tflops, 1.5);
            scale(g.fp16_tflops, 1.5);
          }
        }},
-      {"video memory", [](HardwareProfile& m) {
+      {"video memory",
+       [](HardwareProfile& m) {
          for (auto& g : m.gpus) scale(g.memory_total, 1.3);
          if (m.gpus.front().unified_memory) m.memory.total->count += m.memory.total->count / 10 * 3;
        }},

@@ -13,8 +13,8 @@ struct Improvement {
   enum class Kind { cache_type, context, gpu, memory, bandwidth, memory_and_bandwidth, first_gpu };
   Kind kind = Kind::cache_type;
   Letter letter = Letter::F;  ///< The grade with the change.
-  std::string text;           ///< "A with --cache-type-k q8_0", "B at 16k context", "A with one more RTX 3090", "S on a card with 24 GiB".
-  HardwareProfile hardware;   ///< The machine and the question with the change: evaluated, the row has `letter`.
+  std::string text;  ///< "A with --cache-type-k q8_0", "B at 16k context", "A with one more RTX 3090", "S on a card with 24 GiB".
+  HardwareProfile hardware;  ///< The machine and the question with the change: evaluated, the row has `letter`.
   Question question;
 };
 

@@ -47,7 +47,7 @@ struct LeastHardware {
 struct HardwarePlan {
   std::string quant;  ///< "Q4_K_M", "AWQ".
   LeastHardware least;
-  std::string refused;  ///< Why the runtime takes it nowhere; empty where more hardware helps.
+  std::string refused;                   ///< Why the runtime takes it nowhere; empty where more hardware helps.
   std::vector<PlannedMachine> machines;  ///< Smallest memory first, then fewer cards, then slower ones.
 };
 

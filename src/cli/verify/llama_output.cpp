@@ -45,7 +45,8 @@ std::optional<SeenDevice> seen_device(std::string_view line)
   const auto colon = line.find(": "), open = line.rfind(" (");
   if (colon == std::string_view::npos || open == std::string_view::npos || open < colon + 2) return std::nullopt;
   const auto name = words_of(line.substr(0, colon)), sizes = words_of(line.substr(open + 2));
-  if (name.size() != 1 || sizes.size() != 5 || sizes[1] != "MiB," || sizes[3] != "MiB" || sizes[4] != "free)") return std::nullopt;
+  if (name.size() != 1 || sizes.size() != 5 || sizes[1] != "MiB," || sizes[3] != "MiB" || sizes[4] != "free)")
+    return std::nullopt;
   const auto total = mib(sizes[0]), free = mib(sizes[2]);
   if (!total || !free) return std::nullopt;
   return SeenDevice{std::string(name[0]), std::string(line.substr(colon + 2, open - colon - 2)), *total, *free};

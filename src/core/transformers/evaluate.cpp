@@ -247,12 +247,8 @@ void evaluate_transformers(ModelReport& report, const ModelSpec& model, const Mo
                            const HardwareProfile& hardware, const Question& question)
 {
   const auto shape = resolve(question.workload, model);
-  const Run run{model,
-                facts,
-                torch_machine(examine(hardware, question)),
-                question,
-                plan,
-                std::max(1u, shape.n_ctx / shape.n_seq_max),
+  const Run run{model,          facts, torch_machine(examine(hardware, question)),
+                question,       plan,  std::max(1u, shape.n_ctx / shape.n_seq_max),
                 shape.n_seq_max};
   const auto refused = transformers_refuses(model, facts, question);
   constexpr std::array k_defaults{CheckpointType::awq, CheckpointType::gptq, CheckpointType::mxfp4,

@@ -65,7 +65,8 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
     notes.push_back(fmt::format("{} of {} layers stay in RAM", p.n_layers + 1 - p.n_gpu_layers, p.n_layers));
   }
   if (const auto& work = subject.memory.work(p.backend); work.kept_type) {
-    const bool vulkan_can = p.backend != Backend::vulkan && supports_matrix(Backend::vulkan, *work.kept_type);
+    const bool has_vulkan = p.backend == Backend::cuda || p.backend == Backend::rocm;
+    const bool vulkan_can = has_vulkan && supports_matrix(Backend::vulkan, *work.kept_type);
     notes.push_back(fmt::format("{} weights stay in RAM and are computed on the CPU: {} has no kernels for them{}",
                                 traits(*work.kept_type).name, name(p.backend), vulkan_can ? " (--backend vulkan has)" : ""));
   } else if (work.kept_large) {

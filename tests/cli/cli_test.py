@@ -290,6 +290,16 @@ class Plan(unittest.TestCase):
                 r = run("check", *asked, "-q", document["plans"][0]["quant"], "--hardware", MACHINE, "--gpu", machine["gpu"])
                 self.assertEqual(r.returncode, 0, (machine, r.stdout, r.stderr))
 
+    def test_weights_without_kernels_are_not_promised_the_speed_of_the_card(self):
+        found = {}
+        for backend in ("cuda", "vulkan"):
+            r = run("llama-3.1-8b", "-q", "TQ2_0", "--gpu", "RTX 3090", "--ram", "32G", "--cores", "8", "--backend", backend, "--json")
+            (found[backend],) = json.loads(r.stdout)["models"][0]["quants"]
+        self.assertEqual([found[b]["placement"]["mode"] for b in found], ["split", "gpu"])
+        self.assertLess(4 * found["cuda"]["speed"]["generation_tps"]["estimate"], found["vulkan"]["speed"]["generation_tps"]["estimate"])
+        self.assertIn("tq2_0 weights stay in RAM", found["cuda"]["notes"][0])
+        self.assertIn("--backend vulkan", found["cuda"]["notes"][0])
+
     def test_an_empty_cache_is_the_fastest(self):
         rates = []
         for depth in ("0", "4k", "16k"):

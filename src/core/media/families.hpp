@@ -16,4 +16,7 @@ void build_hidream(Net& net, const DenoiserSpec& shape, std::uint64_t n_tokens, 
 /// LTX-2: a stream of video and one of sound that see each other in every block (ltx2.cpp). `n_frames` of pixels.
 void build_ltx2(Net& net, const DenoiserSpec& shape, std::uint64_t n_tokens, std::uint64_t n_patch, std::uint64_t n_frames);
 
+/// Mochi: a narrower stream of text beside the image's (mochi.cpp).
+void build_mochi(Net& net, const DenoiserSpec& shape, std::uint64_t n_tokens, std::uint64_t n_patch);
+
 }  // namespace canirun

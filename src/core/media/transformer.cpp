@@ -59,7 +59,7 @@ constexpr auto k_families = std::to_array<Family>({
     {.arch = "lumina2", .blocks = Blocks::sequence, .known = GraphKnown::replayed, .bias = false, .gated = true, .n_time = 256},
     {.arch = "cogvideox", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
     {.arch = "cogview4", .blocks = Blocks::sequence, .n_time = 512, .n_scales = 12, .norm_scales = true},
-    {.arch = "mochi", .blocks = Blocks::sequence, .bias = false, .gated = true, .norm_scales = true},
+    {.arch = "mochi"},  // mochi.cpp
 });
 
 const Family* find(std::string_view arch)
@@ -363,6 +363,7 @@ void build_transformer(Net& net, std::string_view arch, const MediaSpec& spec, c
   const bool sees_image = std::ranges::find(spec.components, "image_encoder", &Component::role) != spec.components.end();
   const auto n_tokens = image.tokens(latent);
   if (arch == "hidream") return build_hidream(net, *spec.denoiser, n_tokens, n_patch);
+  if (arch == "mochi") return build_mochi(net, *spec.denoiser, n_tokens, n_patch);
   if (spec.denoiser->n_embd_audio > 0) return build_ltx2(net, *spec.denoiser, n_tokens, n_patch, image.frames);
   Transformer(net, *find(arch), *spec.denoiser, sees_image).build(n_tokens, n_patch);
 }

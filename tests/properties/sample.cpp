@@ -1,5 +1,8 @@
 #include "properties/sample.hpp"
 
+#include <map>
+#include <string>
+
 #include "canirun/core/tensor_plan.hpp"
 #include "catch.hpp"
 
@@ -28,9 +31,15 @@ const GpuTable& gpu_table()
 const std::vector<const CatalogueEntry*>& planned_models()
 {
   static const auto all = [] {
+#ifdef __SANITIZE_ADDRESS__
+    constexpr int most = 2;  // sanitizers look at code, and two models of an architecture reach it
+#else
+    constexpr int most = 1000;
+#endif
     std::vector<const CatalogueEntry*> found;
+    std::map<std::string, int> of_arch;
     for (const auto& entry : catalogue().entries()) {
-      if (!unplannable(entry.spec)) found.push_back(&entry);
+      if (!unplannable(entry.spec) && ++of_arch[entry.spec.arch] <= most) found.push_back(&entry);
     }
     return found;
   }();

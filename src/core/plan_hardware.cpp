@@ -243,7 +243,8 @@ HardwarePlan plan_hardware(const ModelSpec& model, const ModelFacts& facts, Chec
                   .all_on_gpus = row.placement.mode == Placement::Mode::gpu,
                   .note = row.notes.empty() ? "" : row.notes.front()};
   };
-  auto plan = plan_with({grade, {}, {}, requirement, host}, std::string(name(type)), cards);
+  const auto weights = evaluation.on(without_gpus(host)).quants.front().file_bytes;
+  auto plan = plan_with({grade, {}, weights, requirement, host}, std::string(name(type)), cards);
   if (plan.machines.empty() && !plan.least.vram) {
     auto ample = without_gpus(host);
     ample.gpus = {ample_card({k_memory_most * k_memory_step}, k_bandwidth_most)};

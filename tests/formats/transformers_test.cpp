@@ -18,7 +18,8 @@ const CatalogueEntry& entry(std::string_view id)
 TransformersModel at(std::string_view id, CheckpointType type, std::uint32_t n_tokens, std::uint32_t n_seq = 1)
 {
   const auto& spec = entry(id).spec;
-  return with_text(transformers_weights(spec, declare_tensors(spec), type), spec, type, n_tokens, n_seq);
+  const auto plan = declare_tensors(spec);
+  return with_text(transformers_weights(spec, plan, checkpoint_layers(spec, plan), type), spec, type, n_tokens, n_seq);
 }
 
 double total(const TransformersModel& m)

@@ -256,7 +256,7 @@ void evaluate_transformers(ModelReport& report, const ModelSpec& model, const Mo
   const auto n_params =
       checkpoint_sum(plan.tensors(), plan.layers(), [](const NamedTensor& t) { return static_cast<double>(t.n_elements()); });
   for (const auto type : checkpoint_rows(model, question, k_defaults)) {
-    const auto weights = transformers_weights(model, plan.tensors(), type);
+    const auto weights = transformers_weights(model, plan.tensors(), plan.layers(), type);
     const auto total = weights.total_weights();
     auto row = checkpoint_row(model, facts, type, bytes(total), {n_params > 0 ? 8 * total / n_params : 0});
     auto why = refused;

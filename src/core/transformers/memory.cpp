@@ -51,21 +51,29 @@ double TransformersModel::total_weights() const
   return sum;
 }
 
-TransformersModel transformers_weights(const ModelSpec& model, const TensorPlan& plan, CheckpointType type)
+TransformersModel transformers_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers, CheckpointType type)
 {
   TransformersModel out;
   out.modules.resize(model.n_layer + 2);
-  for (const auto& tensor : plan.tensors) {
-    const auto t = named(plan, tensor);
-    if (!is_in_checkpoint(t)) continue;
-    const auto bytes = static_cast<double>(t.n_elements()) * checkpoint_bytes_per_weight(t, type);
-    const auto module = t.place == TensorPlace::input       ? 0
-                        : t.place == TensorPlace::repeating ? std::min(t.layer, model.n_layer - 1) + 1
-                                                            : model.n_layer + 1;
-    out.modules[module].weights += bytes;
+  const auto bytes = [&](std::uint32_t i) {
+    const auto t = named(plan, plan.tensors[i]);
+    if (!is_in_checkpoint(t)) return 0.0;
     // bitsandbytes makes 16 bits of a matrix while it multiplies a prompt (bitsandbytes/autograd/_functions.py: MatMul4Bit).
     if (is_quantised(t, type) && !t.expert)
       out.largest_matrix = std::max(out.largest_matrix, 2.0 * static_cast<double>(t.n_elements()));
+    return static_cast<double>(t.n_elements()) * checkpoint_bytes_per_weight(t, type);
+  };
+  std::vector<double> of_kind;
+  for (const auto& kind : layers.kinds()) {
+    double sum = 0;
+    for (const auto i : kind.tensors) sum += bytes(i);
+    of_kind.push_back(sum);
+  }
+  for (std::uint32_t il = 0; il < layers.size(); ++il)
+    out.modules[std::min(il, model.n_layer - 1) + 1].weights += of_kind[layers.kind_of()[il]];
+  for (const auto i : layers.outside()) {
+    const auto place = plan.tensors[i].place;
+    out.modules[place == TensorPlace::input ? 0 : place == TensorPlace::repeating ? 1 : model.n_layer + 1].weights += bytes(i);
   }
   return out;
 }

@@ -29,8 +29,9 @@ struct TransformersModel {
   double activations = 0;     ///< At the worst moment of a prompt of all tokens, or of a token that is appended to the caches.
   double total_weights() const;
 };
-/// Its weights alone.
-TransformersModel transformers_weights(const ModelSpec& model, const TensorPlan& plan, CheckpointType type);
+/// Its weights alone; `layers` are the plan's checkpoint_layers.
+TransformersModel transformers_weights(const ModelSpec& model, const TensorPlan& plan, const PlanLayers& layers,
+                                       CheckpointType type);
 /// The same with caches and activations of `n_seq` texts of `n_tokens`.
 TransformersModel with_text(TransformersModel weights, const ModelSpec& model, CheckpointType type, std::uint32_t n_tokens,
                             std::uint32_t n_seq);

@@ -262,6 +262,7 @@ void write_model(const ModelSpec& m, const TensorPlan& plan, const std::filesyst
   meta.text("tokenizer.ggml.model", "no_vocab");
   const auto n_layer_all = m.n_layer + m.n_layer_nextn;
   meta.number("block_count", n_layer_all);
+  if (m.swin_norm) meta.flag("swin_norm", true);
   if (m.attn_res_block_size > 0) {
     meta.number("attn_res.block_size", m.attn_res_block_size);
     meta.real("activation.situ_beta", 4.0F);

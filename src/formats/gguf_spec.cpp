@@ -202,6 +202,7 @@ void read_rare(GgufKeys& keys, ModelSpec& spec)
   }
   spec.n_deepstack_layers = keys.u32("n_deepstack_layers");
   spec.attn_res_block_size = keys.u32("attn_res.block_size");
+  spec.swin_norm = keys.boolean("swin_norm");
   spec.n_layer_dec = keys.u32("decoder_block_count");
   spec.n_rel_attn_buckets = keys.u32("attention.relative_buckets_count");
   spec.n_embd_out = keys.u32("embedding_length_out");

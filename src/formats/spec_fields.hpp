@@ -56,6 +56,7 @@ inline constexpr auto k_spec_fields = std::to_array<Field<ModelSpec>>({
     {"lm_head_bias", &ModelSpec::lm_head_bias},
     {"rope_freqs", &ModelSpec::rope_freqs},
     {"norms_per_layer", &ModelSpec::norms_per_layer},
+    {"swin_norm", &ModelSpec::swin_norm},
     {"parallel_residual", &ModelSpec::parallel_residual},
     {"n_layer_kv_shared", &ModelSpec::n_layer_kv_shared},
     {"k_eq_v", &ModelSpec::k_eq_v},

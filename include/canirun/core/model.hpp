@@ -179,6 +179,7 @@ struct ModelSpec {
   bool lm_head_bias = false;
   bool rope_freqs = false;  ///< A rope_freqs (or rope_factors) tensor is in the file.
   std::uint32_t norms_per_layer = 2;
+  bool swin_norm = false;  ///< Chameleon 30B: a layer's norms come after its parts (GGUF swin_norm).
   bool parallel_residual = false;
   std::uint32_t n_layer_kv_shared = 0;  ///< The last layers that use an earlier layer's cache.
   bool k_eq_v = false;                  ///< Gemma 4: global layers have no V projection.

@@ -14,6 +14,7 @@ void build_gemma3(Builder& b);
 void build_gemma_embedding(Builder& b);
 // llama.cpp
 void build_llama(Builder& b);
+void build_chameleon(Builder& b);
 void build_llama_embed(Builder& b);
 // phi3.cpp
 void build_phi3(Builder& b);

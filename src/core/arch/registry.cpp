@@ -14,6 +14,7 @@ constexpr std::array k_architectures{
     Architecture{"gemma3", build_gemma3},
     Architecture{"gemma-embedding", build_gemma_embedding},
     Architecture{"llama", build_llama},
+    Architecture{"chameleon", build_chameleon},
     Architecture{"phi3", build_phi3},
     Architecture{"qwen2", build_qwen2},
     Architecture{"qwen3", build_qwen3},

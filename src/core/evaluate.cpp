@@ -114,7 +114,7 @@ std::vector<std::string> notes_of(const Subject& subject, const Trial& trial, co
 struct RowFile {
   Bytes total, loaded;  ///< Of all its tensors, and of those that a run loads.
   BitsPerWeight bits;
-  std::optional<Bytes> at_release;  ///< All of it, by the rules of llama-quantize when the model came out, where they differ.
+  std::optional<Bytes> at_release = {};  ///< All of it, by the rules of llama-quantize when the model came out, where they differ.
 };
 
 /// The file of `type` that is published: most were made when the model came out, and keep the types of that time.
@@ -256,14 +256,12 @@ Evaluation::State::State(const ModelSpec& m, ModelFacts f, Question q)
     memory.emplace(model, plan);
   }
   const auto n_params = plan.n_params();
-  const auto rules = rules_of_month(facts.release);
   const auto* native = chooser && model.native_type ? &*model.native_type : nullptr;
   if (native) published_bytes = chooser->sizes(*native, {}).all;
   for (const auto type : types_of(model, question)) {
     const auto [all, loaded] =
         chooser ? chooser->sizes(type, {}) : TypeChooser::Sizes{plan.total_bytes(), memory->loaded_bytes()};
-    files.push_back(
-        {all, loaded, bits_per_weight(all, n_params), chooser ? bytes_at_release(*chooser, rules, type, all) : std::nullopt});
+    files.push_back({all, loaded, bits_per_weight(all, n_params)});
     choices.push_back({.quant = type,
                        .bits = files.back().bits,
                        .requantised = native && !chooser->uses(type, {}, default_tensor_type(*native))});
@@ -331,6 +329,7 @@ ModelReport Evaluation::State::on(const HardwareProfile& hardware)
   const auto add_row = [&](std::size_t i) {
     set_type(choices[i].quant);
     if (!trials[i]) trials[i] = find_placement(subject, question.placement);
+    if (chooser) files[i].at_release = bytes_at_release(*chooser, rules_of_month(facts.release), choices[i].quant, files[i].total);
     auto& row = report.quants.emplace_back(graded_row(subject, facts, choices[i].quant, files[i], *trials[i], question));
     if (choices[i].requantised && row.file_bytes > *published_bytes) {
       row.notes.push_back(

@@ -214,15 +214,24 @@ json checks_json(const std::vector<CheckResult>& checks)
   return out;
 }
 
-/// So many models are written at a time: a share of them for each core, and no more text in memory than that.
-constexpr std::size_t k_models_at_once = 64;
+/// So many rows are written at a time, about 4 KiB each: a share of them for each core, and no more text in memory than that.
+constexpr std::size_t k_rows_at_once = 1024;
+
+/// The end of the next models from `begin` on that have as many rows, or of them all.
+std::size_t end_of_some(const std::vector<ModelReport>& models, std::size_t begin)
+{
+  std::size_t rows = 0;
+  while (begin < models.size() && rows < k_rows_at_once) rows += std::max<std::size_t>(1, models[begin++].quants.size());
+  return begin;
+}
 
 void write_models(JsonText& out, const Report& report, const RenderOptions& options, const Sink& sink)
 {
   out.open('[');
-  std::vector<std::string> texts(k_models_at_once);
-  for (std::size_t begin = 0; begin < report.models.size(); begin += k_models_at_once) {
-    const auto n = std::min(k_models_at_once, report.models.size() - begin);
+  for (std::size_t begin = 0, end = 0; begin < report.models.size(); begin = end) {
+    end = end_of_some(report.models, begin);
+    const auto n = end - begin;
+    std::vector<std::string> texts(n);
     const auto render = [&](std::size_t i) {
       JsonText model(JsonText::Layout::lines, out.depth());
       model.open('{');

@@ -48,7 +48,10 @@ const std::vector<std::vector<FileType>>& kinds()
 
 }  // namespace
 
-TEST_CASE("more context never needs less memory", "[property]")
+// The compute buffer may shrink, for ggml puts each tensor into the smallest gap that holds it, and a larger graph can leave better gaps:
+// llama.cpp's own library (no_alloc, 25 November 2026) asks for 1,215,348,736 bytes for gemma-4-e2b on a CPU at 2048 tokens and for
+// 1,092,620,288 at 6144.
+TEST_CASE("more context never needs less memory but for gaps in compute buffers", "[property]")
 {
   Draw draw(3);
   for (const auto* entry : planned_models()) {
@@ -59,12 +62,13 @@ TEST_CASE("more context never needs less memory", "[property]")
     workload.swa_full = draw.one_in(4);
     const bool on_gpu = !draw.one_in(3);
     const auto plan = tensor_plan(model, FileType::Q4_K_M);
-    Bytes before;
+    MemoryParts before;
     for (std::uint32_t n_ctx = 256; n_ctx <= 1U << 20U; n_ctx *= draw.of<std::uint32_t>({2, 3, 4})) {
       workload.n_ctx = n_ctx;
-      const auto now = estimate_memory(model, plan, workload, placement(model, on_gpu)).total().total();
-      CAPTURE(model.id, n_ctx, on_gpu, before.count, now.count);
-      CHECK(now >= before);
+      const auto now = estimate_memory(model, plan, workload, placement(model, on_gpu)).total();
+      CAPTURE(model.id, n_ctx, on_gpu, before.compute.count, now.compute.count);
+      CHECK(saturating_sub(now.total(), now.compute) >= saturating_sub(before.total(), before.compute));
+      CHECK(2 * now.compute >= before.compute);
       before = now;
     }
   }

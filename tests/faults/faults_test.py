@@ -238,7 +238,7 @@ echo '[{"build_commit": "a", "build_number": 1, "n_prompt": 0, "n_gen": 64, "n_d
     def test_little_address_space(self):
         """ulimit -v from less than the loader needs to plenty."""
         statuses = set()
-        for kib in range(12288, 61440, 6144):
+        for kib in (round(12288 * 1.25 ** i) for i in range(11)):
             def limit():
                 resource.setrlimit(resource.RLIMIT_AS, (kib * 1024, kib * 1024))
             if run("--version", preexec_fn=limit).returncode:

@@ -203,6 +203,7 @@ Result<int> run_plan(const Options& o, const Environment& env)
   std::vector<HardwarePlan> plans;
   auto types = o.question.checkpoints;
   if (loads_checkpoints(runtime) && types.empty()) types = {usual_checkpoint(spec, runtime)};
+  plans.reserve(types.size());
   for (const auto type : types)
     plans.push_back(plan_hardware(spec, subject.facts, type, options.question, requirement, *hardware, cards));
   auto quants = loads_checkpoints(runtime) ? std::vector<FileType>() : o.question.quants;

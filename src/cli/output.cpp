@@ -64,7 +64,7 @@ class Output::SignalsWait {
   sigset_t before_{};
 };
 
-Output::Output(std::string path) : path_(std::move(path)), fd_(STDOUT_FILENO)
+Output::Output(std::string path) : path_(std::move(path))
 {
   if (!path_.empty() && path_ != "-") open_file();
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "canirun/core/result.hpp"
 
@@ -30,7 +31,7 @@ class Output {
   void close_file();
 
   std::string path_, target_, temporary_;
-  int fd_;
+  int fd_ = STDOUT_FILENO;
   mode_t mode_ = 0;
   int error_ = 0;  ///< The first errno; EPIPE is one that nobody is told of.
   std::unique_ptr<SignalsWait> signals_;

@@ -88,12 +88,11 @@ void JsonText::number(double value, int decimals)
   const auto digits = static_cast<std::uint64_t>(scaled), unit = static_cast<std::uint64_t>(power);
   whole(digits / unit);
   text_ += '.';
-  auto rest = digits % unit;
-  for (auto place = unit / 10; place > 1 && rest > 0; place /= 10) {
-    text_ += static_cast<char>('0' + rest / place);
-    rest %= place;
-  }
-  if (rest > 0 || text_.back() == '.') text_ += static_cast<char>('0' + rest);
+  std::array<char, powers.size()> after{'0'};
+  auto n = static_cast<std::size_t>(decimals);
+  for (auto rest = digits % unit; n > 0; rest /= 10) after[--n] = static_cast<char>('0' + rest % 10);
+  for (n = std::max<std::size_t>(1, static_cast<std::size_t>(decimals)); n > 1 && after[n - 1] == '0';) --n;
+  text_.append(after.data(), n);
 }
 
 void JsonText::string(std::string_view value)

@@ -91,11 +91,10 @@ Builder::KnownRole& Builder::known_role(std::string_view name, std::string_view 
   const auto next = next_role_ < roles_.size() ? next_role_ : 0;
   auto i = next;
   if (roles_.empty() || !is_it(roles_[i])) i = static_cast<std::size_t>(std::ranges::find_if(roles_, is_it) - roles_.begin());
-  if (i == roles_.size()) {
-    roles_.push_back({.name = std::string(name), .suffix = suffix, .in_block = in_block, .hash = hash_of(name, suffix), .like = {}});
-  }
   next_role_ = i + 1;
-  return roles_[i];
+  if (i < roles_.size()) return roles_[i];
+  return roles_.emplace_back(
+      KnownRole{.name = std::string(name), .suffix = suffix, .in_block = in_block, .hash = hash_of(name, suffix), .like = {}});
 }
 
 Ref Builder::declare(std::string_view name, std::string_view suffix, std::uint32_t il, std::initializer_list<std::uint64_t> ne,

@@ -54,9 +54,9 @@ Result<Shard> parse_shard(std::string_view text);
 /// A host's name as DNS and schedulers write it: it goes into labels, file names and shell commands.
 Result<std::string> parse_host(std::string_view text);
 std::optional<ColourChoice> parse_colour(std::string_view text);
-/// "deep" is true, "normal" is false.
 /// Tokens in the cache, as parse_tokens, or none.
 Result<std::uint32_t> parse_depth(std::string_view text);
+/// "deep" is true, "normal" is false.
 Result<bool> parse_probe_depth(std::string_view text);
 
 /// The parts of a list with commas, without empty ones.

@@ -71,8 +71,9 @@ class ContextFit {
     return !fits(workload, memory);
   }
 
-  /// Without a graph where the buffers may be as large as the context, or no larger than now, and it makes no difference. Vulkan's
-  /// blocks of scores grow in steps: there no bound holds.
+  /// Without a graph where the buffers may be as large as the context, or no larger than now, and it makes no difference: one that a
+  /// longer context shrinks (better gaps between its tensors) is not counted on. Vulkan's blocks of scores grow in steps: there no
+  /// bound holds.
   bool surely(std::uint32_t n_ctx)
   {
     const auto workload = workload_at(n_ctx);

@@ -14,12 +14,12 @@
 
 namespace canirun {
 
-/// What decides the graph besides the model.
 /// Operations of hyper-connections that are one node each: llama.cpp spells one out once it is not on its layer's device.
 struct FusedOps {
   bool hc_pre = true, hc_comb = true, hc_post = true;
 };
 
+/// What decides the graph besides the model.
 struct GraphRequest {
   RunShape shape;
   bool flash_attn = true;
